@@ -1,0 +1,66 @@
+/*
+ * compat.h
+ *		The differences between the supported servers (PostgreSQL 15 to 19).
+ *
+ * The only file that tests PG_VERSION_NUM.  Older servers are given the names
+ * of the newest one.
+ */
+#ifndef CUSTOMERS_COMPAT_H
+#define CUSTOMERS_COMPAT_H
+
+#include "access/tableam.h"
+#include "catalog/pg_namespace.h"
+#include "storage/proc.h"
+#include "utils/acl.h"
+#include "utils/jsonb.h"
+
+#if PG_VERSION_NUM < 150000
+#error "customers needs PostgreSQL 15 or newer"
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#else
+#define object_aclcheck(classid, objectid, roleid, mode) \
+	pg_namespace_aclcheck(objectid, roleid, mode)
+#endif
+
+/* identifies the transaction within this session */
+#if PG_VERSION_NUM < 170000
+#define CUST_LOCAL_XID() (MyProc->lxid)
+#else
+#define CUST_LOCAL_XID() (MyProc->vxid.lxid)
+#endif
+
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
+/* scanning a table from its beginning */
+#if PG_VERSION_NUM < 190000
+#define cust_beginscan(rel, snapshot) table_beginscan(rel, snapshot, 0, NULL)
+#else
+#define cust_beginscan(rel, snapshot) \
+	table_beginscan(rel, snapshot, 0, NULL, 0)
+#endif
+
+/* building a jsonb value */
+#if PG_VERSION_NUM < 190000
+typedef struct JsonbInState
+{
+	JsonbParseState *parseState;
+	JsonbValue *result;
+} JsonbInState;
+
+static inline void
+cust_push_jsonb(JsonbInState *state, JsonbIteratorToken token,
+				JsonbValue *value)
+{
+	state->result = pushJsonbValue(&state->parseState, token, value);
+}
+#else
+#define cust_push_jsonb(state, token, value) \
+	pushJsonbValue(state, token, value)
+#endif
+
+#endif /* CUSTOMERS_COMPAT_H */

@@ -1,0 +1,485 @@
+/*
+ * customer.c
+ *		Customers: creating, reading, changing and deleting them.
+ *
+ * The functions are one statement each, which the guard in customer_guard.c
+ * judges like anybody's.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type_d.h"
+#include "customer.h"
+#include "details.h"
+#include "email.h"
+#include "expect.h"
+#include "guc.h"
+#include "json.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+/* ------------------------------------------------------------------------
+ * Creating
+ * ------------------------------------------------------------------------
+ */
+
+static const PlanQuery insert_customer = {
+	.text =
+		"INSERT INTO @store@.customer"
+		" (id, email, first_name, last_name, company_name, phone, metadata)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7)",
+	.nargs = 7,
+	.argtypes = {INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
+				 JSONBOID},
+};
+
+static const PlanQuery insert_guest_unless_there = {
+	.text =
+		"INSERT INTO @store@.customer"
+		" (id, email, first_name, last_name, company_name, phone, metadata)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7)"
+		" ON CONFLICT (" LOWER_C("email") ", has_account) DO NOTHING",
+	.nargs = 7,
+	.argtypes = {INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
+				 JSONBOID},
+};
+
+static const PlanQuery select_guest = {
+	.text = "SELECT id FROM @store@.customer"
+			" WHERE " LOWER_C("email") EQ LOWER_C("$1") " AND has_account" EQ
+														"false",
+	.nargs = 1,
+	.argtypes = {TEXTOID},
+};
+
+/*
+ * The values of an INSERT from the arguments (email, first_name, last_name,
+ * company_name, phone, metadata), behind the place of the id.
+ */
+static void
+read_new_customer(FunctionCallInfo fcinfo, const Store *store,
+				  NullableDatum values[7])
+{
+	if (PG_ARGISNULL(0))
+		cust_report_null("email");
+	memcpy(&values[1], fcinfo->args, 6 * sizeof(NullableDatum));
+	values[1].value = PointerGetDatum(
+		cust_customer_email(store->target.name, PG_GETARG_TEXT_PP(0)));
+}
+
+static void
+set_new_id(const Store *store, NullableDatum *id)
+{
+	id->value = Int64GetDatum(cust_store_next_id(store, STORE_CUSTOMER));
+	id->isnull = false;
+}
+
+PG_FUNCTION_INFO_V1(customers_create_customer);
+
+/*
+ * create_customer(email, first_name, last_name, company_name, phone,
+ * metadata) returns bigint: the id of a new guest
+ */
+Datum
+customers_create_customer(PG_FUNCTION_ARGS)
+{
+	const Store *store = cust_store_write();
+	NullableDatum values[7];
+
+	read_new_customer(fcinfo, store, values);
+	set_new_id(store, &values[0]);
+	cust_plan_begin();
+	cust_plan_run(&insert_customer, &store->target, values, 0);
+	cust_plan_end();
+	PG_RETURN_DATUM(values[0].value);
+}
+
+/* The id of the guest with that e-mail; 0 if there is none. */
+static int64
+find_guest(const Store *store, const NullableDatum *email)
+{
+	PlanRows rows = cust_plan_run(&select_guest, &store->target, email, 1);
+
+	return rows.count > 0 ? cust_plan_int64(&rows, 0, 1) : 0;
+}
+
+PG_FUNCTION_INFO_V1(customers_find_or_create_guest);
+
+/*
+ * find_or_create_guest(as create_customer) returns bigint: the id of the one
+ * guest with that e-mail
+ *
+ * When another session inserts the same guest, ON CONFLICT waits for it, and
+ * the next look finds it.  The loop goes on only if it was deleted since.
+ */
+Datum
+customers_find_or_create_guest(PG_FUNCTION_ARGS)
+{
+	const Store *store = cust_store_write();
+	NullableDatum values[7];
+	int64 id;
+
+	read_new_customer(fcinfo, store, values);
+	cust_plan_begin();
+	while ((id = find_guest(store, &values[1])) == 0)
+	{
+		PlanRows inserted;
+
+		CHECK_FOR_INTERRUPTS();
+		set_new_id(store, &values[0]);
+		inserted = cust_plan_run(&insert_guest_unless_there, &store->target,
+								 values, 0);
+		if (inserted.count > 0)
+		{
+			id = DatumGetInt64(values[0].value);
+			break;
+		}
+	}
+	cust_plan_end();
+	PG_RETURN_INT64(id);
+}
+
+/* ------------------------------------------------------------------------
+ * Reading
+ * ------------------------------------------------------------------------
+ */
+
+static const PlanQuery select_details = {
+	.text = "SELECT " CUSTOMER_DETAILS_COLUMNS
+			" FROM @store@.customer c WHERE c.id" EQ "$1",
+	.read_only = true,
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
+
+PG_FUNCTION_INFO_V1(customers_customer_details);
+
+/* customer_details(customer_id) returns record */
+Datum
+customers_customer_details(PG_FUNCTION_ARGS)
+{
+	const Store *store = cust_store_read();
+	PlanRows rows;
+	Datum result;
+
+	if (PG_ARGISNULL(0))
+		cust_report_null("customer_id");
+	cust_plan_begin();
+	rows = cust_plan_run(&select_details, &store->target, fcinfo->args, 1);
+	if (rows.count == 0)
+		cust_store_unknown(store, STORE_CUSTOMER, PG_GETARG_INT64(0));
+	result = cust_plan_record(&rows, 0);
+	cust_plan_end();
+	return result;
+}
+
+/* ------------------------------------------------------------------------
+ * Changing
+ * ------------------------------------------------------------------------
+ */
+
+/* The parameters of an UPDATE; those of unchanged columns are not used. */
+enum ChangeParameter
+{
+	CHANGE_ID,
+	CHANGE_EXPECTED_VERSION,
+	CHANGE_METADATA,
+	CHANGE_REMOVED_KEYS,
+	CHANGE_EMAIL,
+	CHANGE_FIRST_NAME,
+	CHANGE_LAST_NAME,
+	CHANGE_COMPANY_NAME,
+	CHANGE_PHONE,
+	CHANGE_EXTERNAL_ID,
+	CHANGE_COUNT
+};
+
+static const char *const changeable[CHANGE_COUNT] =
+	{[CHANGE_METADATA] = "metadata",		 [CHANGE_EMAIL] = "email",
+	 [CHANGE_FIRST_NAME] = "first_name",	 [CHANGE_LAST_NAME] = "last_name",
+	 [CHANGE_COMPANY_NAME] = "company_name", [CHANGE_PHONE] = "phone",
+	 [CHANGE_EXTERNAL_ID] = "external_id"};
+
+static const PlanQuery update_template = {
+	.nargs = CHANGE_COUNT,
+	.argtypes = {[CHANGE_ID] = INT8OID,
+				 [CHANGE_EXPECTED_VERSION] = INT8OID,
+				 [CHANGE_METADATA] = JSONBOID,
+				 [CHANGE_REMOVED_KEYS] = TEXTARRAYOID,
+				 [CHANGE_EMAIL] = TEXTOID,
+				 [CHANGE_FIRST_NAME] = TEXTOID,
+				 [CHANGE_LAST_NAME] = TEXTOID,
+				 [CHANGE_COMPANY_NAME] = TEXTOID,
+				 [CHANGE_PHONE] = TEXTOID,
+				 [CHANGE_EXTERNAL_ID] = TEXTOID},
+};
+
+static const PlanQuery select_version = {
+	.text = "SELECT version FROM @store@.customer WHERE id" EQ "$1",
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
+
+static int
+change_parameter(const Store *store, const char *key)
+{
+	for (int i = CHANGE_METADATA; i < CHANGE_COUNT; i++)
+	{
+		if (changeable[i] && strcmp(changeable[i], key) == 0)
+			return i;
+	}
+	if (strcmp(key, "password") == 0)
+		cust_report(
+			&(CustError){
+				.rule = "credential_password_not_editable",
+				.schema = store->target.name,
+				.table = "credential",
+				.column = "password_hash",
+				.hint = "Only the customer can change it, in the storefront.",
+			},
+			"the password of a customer cannot be edited");
+	cust_report_argument(
+		"Keys are email, first_name, last_name, company_name, phone, metadata and external_id.",
+		"unknown key \"%s\" in changes", key);
+}
+
+/* The keys of a metadata object whose value is null. */
+static Datum
+null_keys(Jsonb *metadata)
+{
+	List *pairs = cust_json_pairs(metadata);
+	Datum *keys = palloc(Max(list_length(pairs), 1) * sizeof(Datum));
+	int n = 0;
+	ListCell *cell;
+
+	foreach(cell, pairs)
+	{
+		JsonPair *pair = lfirst(cell);
+
+		if (pair->value.type == jbvNull)
+			keys[n++] = CStringGetTextDatum(pair->key);
+	}
+	return PointerGetDatum(
+		construct_array(keys, n, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+/* Adds " column = expression" for a change of metadata, which merges. */
+static void
+append_metadata(StringInfo text, const JsonbValue *value,
+				NullableDatum *values)
+{
+	Jsonb *metadata;
+
+	if (value->type == jbvNull)
+	{
+		appendStringInfoString(text, "metadata = '{}'");
+		return;
+	}
+	if (value->type != jbvBinary ||
+		!JsonContainerIsObject(value->val.binary.data))
+		cust_report_argument(
+			NULL, "key \"metadata\" of changes must be an object or null");
+	metadata = JsonbValueToJsonb(unconstify(JsonbValue *, value));
+	values[CHANGE_METADATA].value = JsonbPGetDatum(metadata);
+	values[CHANGE_METADATA].isnull = false;
+	values[CHANGE_REMOVED_KEYS].value = null_keys(metadata);
+	values[CHANGE_REMOVED_KEYS].isnull = false;
+	appendStringInfo(text, "metadata = (metadata" CAT "$%d)" MINUS "$%d",
+					 CHANGE_METADATA + 1, CHANGE_REMOVED_KEYS + 1);
+}
+
+static void
+append_change(StringInfo text, int parameter, const JsonPair *pair,
+			  NullableDatum *values)
+{
+	if (parameter == CHANGE_METADATA)
+	{
+		append_metadata(text, &pair->value, values);
+		return;
+	}
+	if (pair->value.type == jbvString)
+	{
+		values[parameter].value = PointerGetDatum(
+			cust_json_string(&pair->value));
+		values[parameter].isnull = false;
+	}
+	else if (pair->value.type != jbvNull)
+		cust_report_argument(NULL,
+							 "key \"%s\" of changes must be a string or null",
+							 pair->key);
+	appendStringInfo(text, "%s = $%d", pair->key, parameter + 1);
+}
+
+/*
+ * The UPDATE for the changes, of only the columns that change, so that the
+ * owner's column privileges and UPDATE OF triggers mean what they say.
+ */
+static const PlanQuery *
+build_update(const Store *store, Jsonb *changes, NullableDatum *values)
+{
+	PlanQuery query = update_template;
+	StringInfoData text;
+	const char *separator = " SET ";
+	ListCell *cell;
+
+	initStringInfo(&text);
+	appendStringInfoString(&text, "UPDATE @store@.customer");
+	foreach(cell, cust_json_pairs(changes))
+	{
+		JsonPair *pair = lfirst(cell);
+		int parameter = change_parameter(store, pair->key);
+
+		appendStringInfoString(&text, separator);
+		append_change(&text, parameter, pair, values);
+		separator = ", ";
+	}
+	appendStringInfo(&text, " WHERE id" EQ "$%d", CHANGE_ID + 1);
+	if (!values[CHANGE_EXPECTED_VERSION].isnull)
+		appendStringInfo(&text, " AND version" EQ "$%d",
+						 CHANGE_EXPECTED_VERSION + 1);
+	appendStringInfoString(&text, " RETURNING version");
+	query.text = text.data;
+	return cust_plan_dynamic(&query);
+}
+
+PG_FUNCTION_INFO_V1(customers_update_customer);
+
+/*
+ * update_customer(customer_id, changes jsonb, expected_version) returns
+ * bigint: the new version
+ */
+Datum
+customers_update_customer(PG_FUNCTION_ARGS)
+{
+	const Store *store = cust_store_write();
+	NullableDatum values[CHANGE_COUNT];
+	const PlanQuery *query = &select_version;
+	Jsonb *changes;
+	PlanRows rows;
+	int64 version;
+
+	if (PG_ARGISNULL(0))
+		cust_report_null("customer_id");
+	if (PG_ARGISNULL(1))
+		cust_report_null("changes");
+	changes = PG_GETARG_JSONB_P(1);
+	if (!JB_ROOT_IS_OBJECT(changes))
+		cust_report_argument("Changes look like {\"phone\": \"+1 555 0100\"}.",
+							 "changes must be a JSON object");
+	for (int i = 0; i < CHANGE_COUNT; i++)
+		values[i] = (NullableDatum){0, true};
+	values[CHANGE_ID] = fcinfo->args[0];
+	values[CHANGE_EXPECTED_VERSION] = fcinfo->args[2];
+	cust_plan_begin();
+	if (JB_ROOT_COUNT(changes) > 0)
+		query = build_update(store, changes, values);
+	rows = cust_plan_run(query, &store->target, values, 0);
+	if (rows.count == 0 ||
+		(query == &select_version && !PG_ARGISNULL(2) &&
+		 cust_plan_int64(&rows, 0, 1) != PG_GETARG_INT64(2)))
+		cust_expect_failed(store, fcinfo->args[0], fcinfo->args[2]);
+	version = cust_plan_int64(&rows, 0, 1);
+	cust_plan_end();
+	PG_RETURN_INT64(version);
+}
+
+/* ------------------------------------------------------------------------
+ * Deleting
+ * ------------------------------------------------------------------------
+ */
+
+static const PlanQuery lock_customer = {
+	.text = "SELECT email FROM @store@.customer WHERE id" EQ "$1 FOR UPDATE",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
+
+static const PlanQuery lock_orders = {
+	.text = "SELECT id FROM @store@.orders WHERE id" EQ "ANY (ARRAY("
+			" SELECT id FROM @store@.orders WHERE customer_id" EQ "$1"
+			" UNION ALL"
+			" SELECT order_id FROM @store@.order_transfer"
+			" WHERE status" EQ "'requested'"
+			" AND (from_customer_id" EQ "$1 OR to_customer_id" EQ "$1)))"
+			" ORDER BY id FOR NO KEY UPDATE",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
+
+static const PlanQuery lock_transfers = {
+	.text = "SELECT id FROM @store@.order_transfer"
+			" WHERE from_customer_id" EQ "$1 OR to_customer_id" EQ "$1"
+			" ORDER BY id FOR NO KEY UPDATE",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
+
+static const PlanQuery anonymize_orders = {
+	.text = "UPDATE @store@.orders SET email = NULL,"
+			" shipping_address = NULL, billing_address = NULL"
+			" WHERE customer_id" EQ "$1",
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
+
+static const PlanQuery delete_customer = {
+	.text = "DELETE FROM @store@.customer WHERE id" EQ "$1",
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
+
+/* Locks what the deletion touches, in the order of all functions. */
+static void
+lock_for_deletion(const Store *store, const NullableDatum *id, text *typed)
+{
+	PlanRows rows = cust_plan_run(&lock_customer, &store->target, id, 1);
+	bool isnull;
+	Datum email;
+
+	if (rows.count == 0)
+		cust_store_unknown(store, STORE_CUSTOMER, DatumGetInt64(id->value));
+	email = cust_plan_value(&rows, 0, 1, &isnull);
+	if (typed == NULL || !cust_email_equal(typed, DatumGetTextPP(email)))
+		cust_customer_report_unconfirmed(store->target.name,
+										 DatumGetInt64(id->value));
+	cust_plan_run(&lock_orders, &store->target, id, 0);
+	cust_plan_run(&lock_transfers, &store->target, id, 0);
+}
+
+PG_FUNCTION_INFO_V1(customers_delete_customer);
+
+/* delete_customer(customer_id, confirm_email, anonymize_orders) returns void */
+Datum
+customers_delete_customer(PG_FUNCTION_ARGS)
+{
+	const Store *store = cust_store_write();
+	text *typed = NULL;
+	const char *fault;
+	PlanRows rows;
+	int level;
+
+	if (PG_ARGISNULL(0))
+		cust_report_null("customer_id");
+	if (PG_ARGISNULL(2))
+		cust_report_null("anonymize_orders");
+	cust_store_require(store, STORE_CUSTOMER, ACL_DELETE, NULL);
+	if (!PG_ARGISNULL(1))
+		typed = cust_email_normalize(PG_GETARG_TEXT_PP(1), &fault);
+	cust_plan_begin();
+	lock_for_deletion(store, fcinfo->args, typed);
+	if (PG_GETARG_BOOL(2))
+		cust_plan_run(&anonymize_orders, &store->target, fcinfo->args, 0);
+	level = cust_guc_set_for_statement("customers.confirm_delete",
+									   psprintf(INT64_FORMAT ":%s",
+												PG_GETARG_INT64(0),
+												text_to_cstring(typed)));
+	rows = cust_plan_run(&delete_customer, &store->target, fcinfo->args, 0);
+	cust_guc_unset(level);
+	if (rows.count == 0)
+		cust_store_unknown(store, STORE_CUSTOMER, PG_GETARG_INT64(0));
+	cust_plan_end();
+	PG_RETURN_VOID();
+}

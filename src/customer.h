@@ -1,0 +1,14 @@
+/*
+ * customer.h
+ *		What the functions and the guard of customers share.
+ */
+#ifndef CUSTOMERS_CUSTOMER_H
+#define CUSTOMERS_CUSTOMER_H
+
+#include "store.h"
+
+extern text *cust_customer_email(const char *schema, text *typed);
+pg_noreturn extern void cust_customer_report_unconfirmed(const char *schema,
+														 int64 id);
+
+#endif /* CUSTOMERS_CUSTOMER_H */

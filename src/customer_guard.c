@@ -1,0 +1,286 @@
+/*
+ * customer_guard.c
+ *		The guard of table customer, which holds its rules for every client.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type_d.h"
+#include "customer.h"
+#include "email.h"
+#include "guc.h"
+#include "keyorder.h"
+#include "trigger.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+static const PlanQuery delete_deliveries = {
+	.text = "DELETE FROM @store@.delivery"
+			" WHERE person_ids" CONTAINS "ARRAY[$1]",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
+
+pg_noreturn static void
+report_rule(const TriggerRow *row, const char *rule, int column,
+			const char *hint, const char *message)
+{
+	cust_report(
+		&(CustError){
+			.rule = rule,
+			.schema = row->schema,
+			.table = row->shape->name,
+			.column = row->shape->columns[column].name,
+			.hint = hint,
+		},
+		"%s", message);
+}
+
+pg_noreturn static void
+report_email(const char *schema, text *typed, const char *fault)
+{
+	cust_report(
+		&(CustError){
+			.rule = "customer_email_valid",
+			.schema = schema,
+			.table = "customer",
+			.column = "email",
+			.hint = "An address looks like name@example.com.",
+		},
+		"invalid e-mail address \"%s\": %s", text_to_cstring(typed), fault);
+}
+
+/* The address as it is stored; raises customer_email_valid. */
+text *
+cust_customer_email(const char *schema, text *typed)
+{
+	const char *fault;
+	text *normal = cust_email_normalize(typed, &fault);
+
+	if (normal == NULL)
+		report_email(schema, typed, fault);
+	return normal;
+}
+
+static void
+normalize_email(TriggerRow *row)
+{
+	bool isnull;
+	Datum value = cust_trigger_new(row, CUSTOMER_EMAIL, &isnull);
+
+	if (!isnull)
+		cust_trigger_set(row, CUSTOMER_EMAIL,
+						 PointerGetDatum(
+							 cust_customer_email(row->schema,
+												 DatumGetTextPP(value))));
+}
+
+/* A value of nothing but white space is none. */
+static void
+clear_blank(TriggerRow *row, int column)
+{
+	bool isnull;
+	Datum value = cust_trigger_new(row, column, &isnull);
+	text *given;
+
+	if (isnull)
+		return;
+	given = DatumGetTextPP(value);
+	for (size_t i = 0; i < VARSIZE_ANY_EXHDR(given); i++)
+	{
+		if (!isspace((unsigned char) VARDATA_ANY(given)[i]))
+			return;
+	}
+	cust_trigger_set_null(row, column);
+}
+
+static Jsonb *
+checked_metadata(TriggerRow *row)
+{
+	bool isnull;
+	Datum value = cust_trigger_new(row, CUSTOMER_METADATA, &isnull);
+	Jsonb *metadata;
+
+	if (isnull)
+	{
+		value = DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"));
+		cust_trigger_set(row, CUSTOMER_METADATA, value);
+	}
+	metadata = DatumGetJsonbP(value);
+	if (!JB_ROOT_IS_OBJECT(metadata))
+		report_rule(row, "customer_metadata_object", CUSTOMER_METADATA,
+					"Metadata looks like {\"key\": \"value\"}.",
+					"metadata of a customer must be a JSON object");
+	if (cust_keyorder_has_blank(metadata))
+		report_rule(row, "customer_metadata_object", CUSTOMER_METADATA, NULL,
+					"metadata of a customer must not have an empty key");
+	return metadata;
+}
+
+/* Keeps metadata an object, and metadata_order the order of its keys. */
+static void
+normalize_metadata(TriggerRow *row)
+{
+	Jsonb *metadata = checked_metadata(row);
+	bool isnull;
+	Datum value = cust_trigger_new(row, CUSTOMER_METADATA_ORDER, &isnull);
+	ArrayType *order;
+
+	order = isnull ? construct_empty_array(TEXTOID) :
+					 DatumGetArrayTypeP(value);
+	if (isnull || JB_ROOT_COUNT(metadata) > 0 || ARR_NDIM(order) > 0)
+		cust_trigger_set(row, CUSTOMER_METADATA_ORDER,
+						 PointerGetDatum(
+							 cust_keyorder_complete(metadata, order)));
+}
+
+static void
+normalize_row(TriggerRow *row)
+{
+	normalize_email(row);
+	clear_blank(row, CUSTOMER_FIRST_NAME);
+	clear_blank(row, CUSTOMER_LAST_NAME);
+	clear_blank(row, CUSTOMER_COMPANY_NAME);
+	clear_blank(row, CUSTOMER_PHONE);
+	normalize_metadata(row);
+}
+
+static void
+guard_insert(TriggerRow *row)
+{
+	bool isnull;
+	Datum has_account = cust_trigger_new(row, CUSTOMER_HAS_ACCOUNT, &isnull);
+	Datum created_at;
+
+	normalize_row(row);
+	cust_trigger_set_null(row, CUSTOMER_EMAIL_CHANGED_AT);
+	cust_trigger_set_null(row, CUSTOMER_REGISTERED_AT);
+	if (!isnull && DatumGetBool(has_account))
+	{
+		created_at = cust_trigger_new(row, CUSTOMER_CREATED_AT, &isnull);
+		if (!isnull)
+			cust_trigger_set(row, CUSTOMER_REGISTERED_AT, created_at);
+	}
+	cust_trigger_set(row, CUSTOMER_CREATED_BY,
+					 CStringGetTextDatum(cust_guc_current_actor()));
+	cust_trigger_stamp(row, CUSTOMER_UPDATED_AT, CUSTOMER_VERSION);
+}
+
+/* Is the address another one, not just written in another case? */
+static bool
+email_changed(const TriggerRow *row)
+{
+	bool old_null;
+	bool new_null;
+	Datum old = cust_trigger_old(row, CUSTOMER_EMAIL, &old_null);
+	Datum new = cust_trigger_new(row, CUSTOMER_EMAIL, &new_null);
+
+	return !old_null && !new_null &&
+		!cust_email_equal(DatumGetTextPP(old), DatumGetTextPP(new));
+}
+
+static void
+guard_update(TriggerRow *row)
+{
+	static const int fixed[] = {CUSTOMER_ID, CUSTOMER_CREATED_AT};
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
+
+	cust_trigger_fix(row, fixed, lengthof(fixed),
+					 psprintf("customer " INT64_FORMAT,
+							  cust_trigger_old_id(row, CUSTOMER_ID)));
+	if (cust_trigger_changed(row, CUSTOMER_HAS_ACCOUNT))
+		report_rule(row, "customer_account_fixed", CUSTOMER_HAS_ACCOUNT,
+					"Registering adds a registered customer beside the guest.",
+					psprintf("has_account of customer " INT64_FORMAT
+							 " cannot be changed",
+							 cust_trigger_old_id(row, CUSTOMER_ID)));
+	normalize_row(row);
+	cust_trigger_keep(row, CUSTOMER_EMAIL_CHANGED_AT);
+	cust_trigger_keep(row, CUSTOMER_REGISTERED_AT);
+	cust_trigger_keep(row, CUSTOMER_CREATED_BY);
+	if (email_changed(row))
+		cust_trigger_set(row, CUSTOMER_EMAIL_CHANGED_AT,
+						 TimestampTzGetDatum(now));
+	cust_trigger_stamp(row, CUSTOMER_UPDATED_AT, CUSTOMER_VERSION);
+}
+
+/* Does the setting customers.confirm_delete name this row? */
+static bool
+delete_is_confirmed(const TriggerRow *row)
+{
+	char *prefix = psprintf(INT64_FORMAT ":",
+							cust_trigger_old_id(row, CUSTOMER_ID));
+	const char *given = cust_guc_confirm_delete;
+	bool isnull;
+	Datum email = cust_trigger_old(row, CUSTOMER_EMAIL, &isnull);
+
+	return strncmp(given, prefix, strlen(prefix)) == 0 &&
+		cust_email_equal(cstring_to_text(given + strlen(prefix)),
+						 DatumGetTextPP(email));
+}
+
+void
+cust_customer_report_unconfirmed(const char *schema, int64 id)
+{
+	cust_report(
+		&(CustError){
+			.rule = "customer_delete_confirmed",
+			.schema = schema,
+			.table = "customer",
+			.hint = psprintf(
+				"Type the customer's e-mail: SELECT customers.delete_customer(" INT64_FORMAT
+				", '<e-mail>');",
+				id),
+		},
+		"deleting customer " INT64_FORMAT
+		" is irreversible and was not confirmed with its e-mail",
+		id);
+}
+
+/* Deliveries that wait for this customer go before those of the deletion. */
+static void
+guard_delete(const TriggerRow *row)
+{
+	const Store *store = cust_store_of(row->data->tg_relation);
+	int64 id = cust_trigger_old_id(row, CUSTOMER_ID);
+
+	if (!delete_is_confirmed(row))
+		cust_customer_report_unconfirmed(row->schema, id);
+	cust_plan_begin();
+	cust_plan_run(&delete_deliveries, &store->target,
+				  (NullableDatum[]){{Int64GetDatum(id), false}}, 0);
+	cust_plan_end();
+}
+
+PG_FUNCTION_INFO_V1(customers_customer_guard);
+
+/* trigger: BEFORE INSERT, UPDATE or DELETE .. ROW, TRUNCATE .. STATEMENT */
+Datum
+customers_customer_guard(PG_FUNCTION_ARGS)
+{
+	TriggerRow row;
+
+	cust_trigger_open(fcinfo, &cust_layout[STORE_CUSTOMER], TRIGGER_BEFORE_ROW,
+					  TRIGGER_INSERT | TRIGGER_UPDATE | TRIGGER_DELETE |
+						  TRIGGER_TRUNCATE,
+					  &row);
+	switch (row.operation)
+	{
+		case TRIGGER_INSERT:
+			guard_insert(&row);
+			break;
+		case TRIGGER_UPDATE:
+			guard_update(&row);
+			break;
+		case TRIGGER_DELETE:
+			guard_delete(&row);
+			break;
+		case TRIGGER_TRUNCATE:
+			report_rule(
+				&row, "customer_delete_confirmed", CUSTOMER_ID,
+				"Delete customers one by one, or drop the store with customers.drop_store.",
+				"table \"customer\" cannot be truncated: each deletion is confirmed by itself");
+	}
+	return cust_trigger_result(&row);
+}

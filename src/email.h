@@ -1,0 +1,11 @@
+/*
+ * email.h
+ *		E-mail addresses.
+ */
+#ifndef CUSTOMERS_EMAIL_H
+#define CUSTOMERS_EMAIL_H
+
+extern text *cust_email_normalize(text *typed, const char **fault);
+extern bool cust_email_equal(text *a, text *b);
+
+#endif /* CUSTOMERS_EMAIL_H */

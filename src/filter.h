@@ -1,0 +1,49 @@
+/*
+ * filter.h
+ *		Which customers a list or count is about: its search and filter.
+ */
+#ifndef CUSTOMERS_FILTER_H
+#define CUSTOMERS_FILTER_H
+
+#include "lib/stringinfo.h"
+#include "plan.h"
+
+/* The parameters of all queries on them; the texts have their numbers. */
+enum ListParameter
+{
+	LIST_WORDS,			 /* $1 */
+	LIST_GRAMS,			 /* $2 */
+	LIST_HAS_ACCOUNT,	 /* $3 */
+	LIST_GROUPS,		 /* $4 */
+	LIST_NOT_GROUPS,	 /* $5 */
+	LIST_EMAIL,			 /* $6 */
+	LIST_EXTERNAL_ID,	 /* $7 */
+	LIST_CREATED_FROM,	 /* $8 */
+	LIST_CREATED_BEFORE, /* $9 */
+	LIST_UPDATED_FROM,	 /* $10 */
+	LIST_METADATA,		 /* $11 */
+	LIST_AFTER_TEXT,	 /* $12 */
+	LIST_AFTER_TIME,	 /* $13 */
+	LIST_AFTER_ID,		 /* $14 */
+	LIST_COUNT
+};
+
+/* The conditions of a search and a filter, on the customer c. */
+typedef struct Conditions
+{
+	StringInfoData text;	/* " AND .." each; those on created_at are */
+	StringInfoData created; /* here, since a sort may follow them */
+	bool use_grams;			/* the search index finds them */
+	bool is_lookup;			/* a key finds them, one or two */
+	NullableDatum values[LIST_COUNT];
+} Conditions;
+
+extern const PlanQuery cust_filter_template;
+
+extern void cust_filter_read(FunctionCallInfo fcinfo, bool has_search_index,
+							 Conditions *conditions);
+extern void cust_filter_set(Conditions *conditions, int parameter,
+							Datum value);
+extern void cust_filter_append(StringInfo text, const Conditions *conditions);
+
+#endif /* CUSTOMERS_FILTER_H */

@@ -1,0 +1,12 @@
+/*
+ * handover.h
+ *		Tokens on their way from a row's guard to the delivery of its
+ *		statement.
+ */
+#ifndef CUSTOMERS_HANDOVER_H
+#define CUSTOMERS_HANDOVER_H
+
+extern void cust_handover_put(const bytea *hash, const char *clear);
+extern char *cust_handover_take(const bytea *hash);
+
+#endif /* CUSTOMERS_HANDOVER_H */

@@ -1,0 +1,34 @@
+/*
+ * json.h
+ *		Builds and reads jsonb objects.
+ */
+#ifndef CUSTOMERS_JSON_H
+#define CUSTOMERS_JSON_H
+
+#include "compat.h"
+#include "nodes/pg_list.h"
+
+typedef struct JsonObject
+{
+	JsonbInState state;
+} JsonObject;
+
+extern void cust_json_begin(JsonObject *object);
+extern void cust_json_int64(JsonObject *object, const char *key, int64 value);
+extern void cust_json_text(JsonObject *object, const char *key,
+						   const char *value);
+extern void cust_json_texts(JsonObject *object, const char *key,
+							const List *values);
+extern Datum cust_json_end(JsonObject *object);
+
+/* one pair of an object being read; key is NUL-terminated */
+typedef struct JsonPair
+{
+	char *key;
+	JsonbValue value;
+} JsonPair;
+
+extern List *cust_json_pairs(Jsonb *object);
+extern text *cust_json_string(const JsonbValue *value);
+
+#endif /* CUSTOMERS_JSON_H */

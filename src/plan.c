@@ -1,0 +1,440 @@
+/*
+ * plan.c
+ *		The only SPI code: runs statements on the tables of a store, as the
+ *		caller or as the owner, with plans that are kept for the session.
+ *
+ * Called by event and by the nouns.  A plan is kept per query and schema and
+ * made anew when the schema's name has changed; SPI itself revalidates it when
+ * a table has.  Knows no table of ours.
+ */
+#include "postgres.h"
+
+#include "compat.h"
+#include "funcapi.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "plan.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/tuplestore.h"
+
+#define PLACEHOLDER "@store@"
+
+/* how many dynamic queries are kept */
+#define MAX_DYNAMIC 64
+
+typedef struct PlanKey
+{
+	const PlanQuery *query;
+	Oid schema;
+} PlanKey;
+
+typedef struct PlanEntry
+{
+	PlanKey key;
+	char name[NAMEDATALEN]; /* of the schema when planned */
+	SPIPlanPtr plan;		/* NULL: not made yet */
+} PlanEntry;
+
+/* A plan that may still be running further up in this transaction. */
+typedef struct RetiredPlan
+{
+	SPIPlanPtr plan;
+	LocalTransactionId xid;
+	struct RetiredPlan *next;
+} RetiredPlan;
+
+static HTAB *plan_cache = NULL;
+static RetiredPlan *retired = NULL;
+
+/* dynamic queries, the oldest is replaced first */
+static PlanQuery *dynamic[MAX_DYNAMIC];
+static int next_dynamic = 0;
+
+/* ------------------------------------------------------------------------
+ * The cache of plans
+ * ------------------------------------------------------------------------
+ */
+
+static PlanEntry *
+find_entry(const PlanQuery *query, Oid schema)
+{
+	PlanKey key;
+	PlanEntry *entry;
+	bool found;
+
+	if (plan_cache == NULL)
+	{
+		HASHCTL ctl = {
+			.keysize = sizeof(PlanKey),
+			.entrysize = sizeof(PlanEntry),
+			.hcxt = CacheMemoryContext,
+		};
+
+		plan_cache = hash_create("customers plans", 64, &ctl,
+								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	memset(&key, 0, sizeof(key));
+	key.query = query;
+	key.schema = schema;
+	entry = hash_search(plan_cache, &key, HASH_ENTER, &found);
+	if (!found)
+		entry->plan = NULL;
+	return entry;
+}
+
+/* Puts a plan away that is no longer wanted but may be running. */
+static void
+retire_plan(PlanEntry *entry)
+{
+	RetiredPlan *item;
+
+	if (entry->plan == NULL)
+		return;
+	item = MemoryContextAlloc(CacheMemoryContext, sizeof(RetiredPlan));
+	item->plan = entry->plan;
+	item->xid = CUST_LOCAL_XID();
+	item->next = retired;
+	retired = item;
+	entry->plan = NULL;
+}
+
+/* Frees the plans that were retired in earlier transactions. */
+static void
+free_retired_plans(void)
+{
+	RetiredPlan **link = &retired;
+
+	while (*link != NULL)
+	{
+		RetiredPlan *item = *link;
+
+		if (item->xid == CUST_LOCAL_XID())
+		{
+			link = &item->next;
+			continue;
+		}
+		*link = item->next;
+		SPI_freeplan(item->plan);
+		pfree(item);
+	}
+}
+
+/* Retires all plans of a query (NULL: any) on a schema (invalid: any). */
+static void
+forget_plans(const PlanQuery *query, Oid schema)
+{
+	HASH_SEQ_STATUS status;
+	PlanEntry *entry;
+
+	if (plan_cache == NULL)
+		return;
+	hash_seq_init(&status, plan_cache);
+	while ((entry = hash_seq_search(&status)) != NULL)
+	{
+		if ((query != NULL && entry->key.query != query) ||
+			(OidIsValid(schema) && entry->key.schema != schema))
+			continue;
+		retire_plan(entry);
+		hash_search(plan_cache, &entry->key, HASH_REMOVE, NULL);
+	}
+}
+
+/* Retires the plans of a schema that is gone. */
+void
+cust_plan_forget(Oid schema)
+{
+	forget_plans(NULL, schema);
+}
+
+/*
+ * The kept query that equals this one, whose text may be in short-lived
+ * memory.  At most MAX_DYNAMIC are kept.
+ */
+const PlanQuery *
+cust_plan_dynamic(const PlanQuery *query)
+{
+	PlanQuery *kept;
+
+	for (int i = 0; i < MAX_DYNAMIC && dynamic[i] != NULL; i++)
+	{
+		if (strcmp(dynamic[i]->text, query->text) == 0)
+			return dynamic[i];
+	}
+	kept = MemoryContextAlloc(CacheMemoryContext, sizeof(PlanQuery));
+	*kept = *query;
+	kept->text = MemoryContextStrdup(CacheMemoryContext, query->text);
+	if (dynamic[next_dynamic] != NULL)
+	{
+		forget_plans(dynamic[next_dynamic], InvalidOid);
+		pfree(unconstify(char *, dynamic[next_dynamic]->text));
+		pfree(dynamic[next_dynamic]);
+	}
+	dynamic[next_dynamic] = kept;
+	next_dynamic = (next_dynamic + 1) % MAX_DYNAMIC;
+	return kept;
+}
+
+/* text with every placeholder replaced by the quoted name of the schema */
+char *
+cust_plan_substitute(const char *text, const char *schema)
+{
+	const char *quoted = quote_identifier(schema);
+	const char *place;
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	while ((place = strstr(text, PLACEHOLDER)) != NULL)
+	{
+		appendBinaryStringInfo(&buf, text, place - text);
+		appendStringInfoString(&buf, quoted);
+		text = place + strlen(PLACEHOLDER);
+	}
+	appendStringInfoString(&buf, text);
+	return buf.data;
+}
+
+static SPIPlanPtr
+prepare_plan(const PlanQuery *query, const PlanTarget *target)
+{
+	PlanEntry *entry = find_entry(query, target->schema);
+	SPIPlanPtr plan;
+
+	if (entry->plan != NULL && strcmp(entry->name, target->name) == 0)
+		return entry->plan;
+	retire_plan(entry);
+	plan = SPI_prepare(cust_plan_substitute(query->text, target->name),
+					   query->nargs, (Oid *) query->argtypes);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s",
+			 SPI_result_code_string(SPI_result));
+	/* preparing may have run code that came here too */
+	entry = find_entry(query, target->schema);
+	retire_plan(entry);
+	if (SPI_keepplan(plan) != 0)
+		elog(ERROR, "SPI_keepplan failed");
+	strlcpy(entry->name, target->name, NAMEDATALEN);
+	entry->plan = plan;
+	return plan;
+}
+
+/* ------------------------------------------------------------------------
+ * Running
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * Opens a room for statements and their results.  What is allocated until
+ * cust_plan_end is gone after it; results that live on are copied.
+ */
+void
+cust_plan_begin(void)
+{
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (retired != NULL)
+		free_retired_plans();
+}
+
+void
+cust_plan_end(void)
+{
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "SPI_finish failed");
+}
+
+static PlanRows
+run_prepared(const PlanQuery *query, const PlanTarget *target,
+			 const NullableDatum *args, long limit)
+{
+	Datum values[PLAN_MAX_ARGS];
+	char nulls[PLAN_MAX_ARGS];
+	SPIPlanPtr plan = prepare_plan(query, target);
+	PlanRows rows;
+	int result;
+
+	for (int i = 0; i < query->nargs; i++)
+	{
+		values[i] = args[i].value;
+		nulls[i] = args[i].isnull ? 'n' : ' ';
+	}
+	result = SPI_execute_plan(plan, values, nulls, query->read_only, limit);
+	if (result < 0)
+		elog(ERROR, "SPI_execute_plan failed: %s",
+			 SPI_result_code_string(result));
+	rows.count = SPI_processed;
+	rows.table = SPI_tuptable;
+	return rows;
+}
+
+/*
+ * As the owner, the way that referential-integrity triggers do it: row
+ * security of the owner's own tables does not hide rows from a guard.  The
+ * details of an error could show a row that the caller may not read.
+ */
+static PlanRows
+run_as_owner(const PlanQuery *query, const PlanTarget *target,
+			 const NullableDatum *args, long limit)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Oid user;
+	int security;
+	volatile PlanRows rows = {0, NULL};
+
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(target->owner,
+						   security | SECURITY_LOCAL_USERID_CHANGE |
+							   SECURITY_NOFORCE_RLS |
+							   (query->restricted ?
+									SECURITY_RESTRICTED_OPERATION :
+									0));
+	PG_TRY();
+	{
+		PlanRows result = run_prepared(query, target, args, limit);
+
+		rows.count = result.count;
+		rows.table = result.table;
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		error->detail = NULL;
+		error->detail_log = NULL;
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+	SetUserIdAndSecContext(user, security);
+	return (PlanRows){rows.count, rows.table};
+}
+
+/*
+ * Runs a query; limit 0 returns all rows.  Needs an open room, in which the
+ * result lives.
+ */
+PlanRows
+cust_plan_run(const PlanQuery *query, const PlanTarget *target,
+			  const NullableDatum *args, long limit)
+{
+	if (query->as_owner)
+		return run_as_owner(query, target, args, limit);
+	return run_prepared(query, target, args, limit);
+}
+
+/* Runs a statement that is neither kept nor returns rows, as the caller. */
+void
+cust_plan_utility(const char *statement)
+{
+	int result = SPI_execute(statement, false, 0);
+
+	if (result < 0)
+		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
+}
+
+/* ------------------------------------------------------------------------
+ * Results; rows from 0, columns from 1
+ * ------------------------------------------------------------------------
+ */
+
+HeapTuple
+cust_plan_tuple(const PlanRows *rows, uint64 row)
+{
+	if (rows->table == NULL || row >= rows->table->numvals)
+		elog(ERROR, "row " UINT64_FORMAT " of a result does not exist", row);
+	return rows->table->vals[row];
+}
+
+Datum
+cust_plan_value(const PlanRows *rows, uint64 row, int column, bool *isnull)
+{
+	return SPI_getbinval(cust_plan_tuple(rows, row), rows->table->tupdesc,
+						 column, isnull);
+}
+
+bool
+cust_plan_is_null(const PlanRows *rows, uint64 row, int column)
+{
+	bool isnull;
+
+	(void) cust_plan_value(rows, row, column, &isnull);
+	return isnull;
+}
+
+/* 0 for NULL */
+int64
+cust_plan_int64(const PlanRows *rows, uint64 row, int column)
+{
+	bool isnull;
+	Datum value = cust_plan_value(rows, row, column, &isnull);
+
+	return isnull ? 0 : DatumGetInt64(value);
+}
+
+/* false for NULL */
+bool
+cust_plan_bool(const PlanRows *rows, uint64 row, int column)
+{
+	bool isnull;
+	Datum value = cust_plan_value(rows, row, column, &isnull);
+
+	return !isnull && DatumGetBool(value);
+}
+
+/* a text as a string, NULL for NULL */
+char *
+cust_plan_text(const PlanRows *rows, uint64 row, int column)
+{
+	bool isnull;
+	Datum value = cust_plan_value(rows, row, column, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+/* A value in the memory that was current before the room was opened. */
+Datum
+cust_plan_copy(const PlanRows *rows, uint64 row, int column, bool *isnull)
+{
+	Datum value = cust_plan_value(rows, row, column, isnull);
+	Form_pg_attribute att = TupleDescAttr(rows->table->tupdesc, column - 1);
+
+	return *isnull ? (Datum) 0 :
+					 SPI_datumTransfer(value, att->attbyval, att->attlen);
+}
+
+/* A row as a composite value, in the memory from before the room. */
+Datum
+cust_plan_record(const PlanRows *rows, uint64 row)
+{
+	HeapTupleHeader header = SPI_returntuple(cust_plan_tuple(rows, row),
+											 rows->table->tupdesc);
+
+	return HeapTupleHeaderGetDatum(header);
+}
+
+/*
+ * Adds all rows to the result of a set-returning function whose columns are
+ * the query's (InitMaterializedSRF was called).
+ */
+void
+cust_plan_emit(const PlanRows *rows, FunctionCallInfo fcinfo)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	if (rows->table->tupdesc->natts != rsinfo->setDesc->natts)
+		elog(ERROR, "query returns %d columns instead of %d",
+			 rows->table->tupdesc->natts, rsinfo->setDesc->natts);
+	for (int i = 0; i < rsinfo->setDesc->natts; i++)
+	{
+		if (TupleDescAttr(rows->table->tupdesc, i)->atttypid !=
+			TupleDescAttr(rsinfo->setDesc, i)->atttypid)
+			elog(ERROR, "column %d of the query has another type", i + 1);
+	}
+	for (uint64 row = 0; row < rows->count; row++)
+		tuplestore_puttuple(rsinfo->setResult, rows->table->vals[row]);
+}

@@ -1,0 +1,29 @@
+/*
+ * shape.h
+ *		What a table must look like: its columns and their types.
+ */
+#ifndef CUSTOMERS_SHAPE_H
+#define CUSTOMERS_SHAPE_H
+
+#include "access/tupdesc.h"
+
+#define SHAPE_MAX_COLUMNS 24
+
+typedef struct ColumnShape
+{
+	const char *name;
+	Oid type;
+} ColumnShape;
+
+/* columns are addressed by their place in this list, from 0 */
+typedef struct TableShape
+{
+	const char *name;
+	int ncolumns;
+	ColumnShape columns[SHAPE_MAX_COLUMNS];
+} TableShape;
+
+extern int cust_shape_match(const TableShape *shape, TupleDesc desc,
+							AttrNumber *attnums);
+
+#endif /* CUSTOMERS_SHAPE_H */

@@ -1,0 +1,368 @@
+/*
+ * transfer.c
+ *		Transfers of an order to another customer.
+ *
+ * The functions run as the store's owner after checking one privilege of the
+ * caller, take the locks in the order of all functions, and then make one
+ * statement, which the guard in transfer_guard.c judges like anybody's.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type_d.h"
+#include "details.h"
+#include "funcapi.h"
+#include "store.h"
+#include "trigger.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+static NullableDatum
+now_argument(void)
+{
+	return (NullableDatum){TimestampTzGetDatum(GetCurrentTimestamp()), false};
+}
+
+/* ------------------------------------------------------------------------
+ * Requesting
+ * ------------------------------------------------------------------------
+ */
+
+static const PlanQuery insert_request = {
+	.text = "INSERT INTO @store@.order_transfer"
+			" (order_id, to_customer_id, description, update_order_email)"
+			" VALUES ($1, $2, $3, $4)"
+			" ON CONFLICT (order_id) WHERE status" EQ "'requested' DO NOTHING"
+			" RETURNING id",
+	.as_owner = true,
+	.nargs = 4,
+	.argtypes = {INT8OID, INT8OID, TEXTOID, BOOLOID},
+};
+
+PG_FUNCTION_INFO_V1(customers_request_order_transfer);
+
+/*
+ * request_order_transfer(order_id, to_customer_id, description,
+ * update_order_email) returns bigint: the id of the transfer, never the token
+ */
+Datum
+customers_request_order_transfer(PG_FUNCTION_ARGS)
+{
+	const Store *store = cust_store_write();
+	PlanRows rows;
+	int64 id;
+
+	if (PG_ARGISNULL(0))
+		cust_report_null("order_id");
+	if (PG_ARGISNULL(1))
+		cust_report_null("to_customer_id");
+	if (PG_ARGISNULL(3))
+		cust_report_null("update_order_email");
+	cust_store_require(store, STORE_TRANSFER, ACL_INSERT, "order_id");
+	cust_plan_begin();
+	rows = cust_plan_run(&insert_request, &store->target, fcinfo->args, 0);
+	if (rows.count == 0)
+		cust_report(
+			&(CustError){
+				.sqlstate = ERRCODE_UNIQUE_VIOLATION,
+				.rule = "order_transfer_open_key",
+				.schema = store->target.name,
+				.table = "order_transfer",
+				.column = "order_id",
+				.hint =
+					"Wait for its approver, or cancel it with customers.cancel_order_transfer.",
+			},
+			"order " INT64_FORMAT " has an open transfer already",
+			PG_GETARG_INT64(0));
+	id = cust_plan_int64(&rows, 0, 1);
+	cust_plan_end();
+	PG_RETURN_INT64(id);
+}
+
+/* ------------------------------------------------------------------------
+ * Resolving
+ * ------------------------------------------------------------------------
+ */
+
+static const PlanQuery select_subjects = {
+	.text = "SELECT order_id, from_customer_id, to_customer_id"
+			" FROM @store@.order_transfer WHERE id" EQ "$1",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
+
+static const PlanQuery lock_customers = {
+	.text = "SELECT id FROM @store@.customer WHERE id" EQ "$1 OR id" EQ "$2"
+			" ORDER BY id FOR SHARE",
+	.as_owner = true,
+	.nargs = 2,
+	.argtypes = {INT8OID, INT8OID},
+};
+
+static const PlanQuery lock_order = {
+	.text = "SELECT id FROM @store@.orders WHERE id" EQ "$1"
+			" FOR NO KEY UPDATE",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
+
+static const PlanQuery lock_transfer = {
+	.text = "SELECT t.status FROM @store@.order_transfer t"
+			" WHERE t.id" EQ "$1 FOR NO KEY UPDATE",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
+
+static const PlanQuery resolve_transfer = {
+	.text = "UPDATE @store@.order_transfer"
+			" SET status = $2, approval_token = $3, decline_reason = $4"
+			" WHERE id" EQ "$1",
+	.as_owner = true,
+	.nargs = 4,
+	.argtypes = {INT8OID, TEXTOID, TEXTOID, TEXTOID},
+};
+
+/* Locks customers, order and transfer; raises unless it is a request. */
+static void
+lock_request(const Store *store, NullableDatum id)
+{
+	PlanRows rows = cust_plan_run(&select_subjects, &store->target, &id, 1);
+	NullableDatum order;
+	NullableDatum customers[2];
+	char *status;
+
+	if (rows.count == 0)
+		cust_store_unknown(store, STORE_TRANSFER, DatumGetInt64(id.value));
+	order.value = cust_plan_value(&rows, 0, 1, &order.isnull);
+	for (int i = 0; i < 2; i++)
+		customers[i].value = cust_plan_value(&rows, 0, i + 2,
+											 &customers[i].isnull);
+	cust_plan_run(&lock_customers, &store->target, customers, 0);
+	cust_plan_run(&lock_order, &store->target, &order, 0);
+	rows = cust_plan_run(&lock_transfer, &store->target, &id, 0);
+	if (rows.count == 0)
+		cust_store_unknown(store, STORE_TRANSFER, DatumGetInt64(id.value));
+	status = cust_plan_text(&rows, 0, 1);
+	if (strcmp(status, "requested") != 0)
+		cust_report(
+			&(CustError){
+				.rule = "order_transfer_state",
+				.schema = store->target.name,
+				.table = "order_transfer",
+				.column = "status",
+				.hint =
+					"Request a new transfer with customers.request_order_transfer.",
+			},
+			"order transfer " INT64_FORMAT " is %s and cannot change any more",
+			DatumGetInt64(id.value), status);
+}
+
+/* Ends the request; token and reason may be NULL. */
+static void
+resolve(FunctionCallInfo fcinfo, const char *status, NullableDatum token,
+		NullableDatum reason)
+{
+	const Store *store = cust_store_write();
+	NullableDatum values[4];
+
+	if (PG_ARGISNULL(0))
+		cust_report_null("transfer_id");
+	cust_store_require(store, STORE_TRANSFER, ACL_UPDATE, "status");
+	cust_plan_begin();
+	lock_request(store, fcinfo->args[0]);
+	values[0] = fcinfo->args[0];
+	values[1].value = CStringGetTextDatum(status);
+	values[1].isnull = false;
+	values[2] = token;
+	values[3] = reason;
+	cust_plan_run(&resolve_transfer, &store->target, values, 0);
+	cust_plan_end();
+}
+
+static const NullableDatum nothing = {(Datum) 0, true};
+
+PG_FUNCTION_INFO_V1(customers_accept_order_transfer);
+
+/* accept_order_transfer(transfer_id, token) returns void */
+Datum
+customers_accept_order_transfer(PG_FUNCTION_ARGS)
+{
+	resolve(fcinfo, "accepted", fcinfo->args[1], nothing);
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(customers_decline_order_transfer);
+
+/* decline_order_transfer(transfer_id, token, reason) returns void */
+Datum
+customers_decline_order_transfer(PG_FUNCTION_ARGS)
+{
+	resolve(fcinfo, "declined", fcinfo->args[1], fcinfo->args[2]);
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(customers_cancel_order_transfer);
+
+/* cancel_order_transfer(transfer_id) returns void */
+Datum
+customers_cancel_order_transfer(PG_FUNCTION_ARGS)
+{
+	resolve(fcinfo, "canceled", nothing, nothing);
+	PG_RETURN_VOID();
+}
+
+/*
+ * Never waits, so it needs no locks of customers and orders: a transfer that
+ * somebody else has locked is left to him.
+ */
+static const PlanQuery expire_transfers = {
+	.text = "UPDATE @store@.order_transfer SET status = 'expired'"
+			" WHERE id" EQ "ANY (ARRAY("
+			"SELECT t.id FROM @store@.order_transfer t"
+			" WHERE t.status" EQ "'requested' AND t.expires_at" LE "$1"
+			" FOR NO KEY UPDATE SKIP LOCKED))",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {TIMESTAMPTZOID},
+};
+
+PG_FUNCTION_INFO_V1(customers_expire_order_transfers);
+
+/* expire_order_transfers() returns int: how many it changed */
+Datum
+customers_expire_order_transfers(PG_FUNCTION_ARGS)
+{
+	const Store *store = cust_store_write();
+	NullableDatum now = now_argument();
+	PlanRows rows;
+
+	cust_store_require(store, STORE_TRANSFER, ACL_UPDATE, "status");
+	cust_plan_begin();
+	rows = cust_plan_run(&expire_transfers, &store->target, &now, 0);
+	cust_plan_end();
+	PG_RETURN_INT32(rows.count);
+}
+
+/* ------------------------------------------------------------------------
+ * Reading
+ * ------------------------------------------------------------------------
+ */
+
+static const PlanQuery select_transfers = {
+	.text = "SELECT t.id, " TRANSFER_STATUS_AT_2 ", t.from_customer_id,"
+			" t.to_customer_id, t.approver_email, t.update_order_email,"
+			" t.description, t.requested_by, t.requested_at, t.expires_at,"
+			" t.resolved_at, t.resolved_by, t.decline_reason"
+			" FROM @store@.order_transfer t WHERE t.order_id" EQ "$1"
+			" ORDER BY t.requested_at DESC, t.id DESC",
+	.read_only = true,
+	.nargs = 2,
+	.argtypes = {INT8OID, TIMESTAMPTZOID},
+};
+
+static const PlanQuery select_order = {
+	.text = "SELECT id FROM @store@.orders WHERE id" EQ "$1",
+	.read_only = true,
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
+
+PG_FUNCTION_INFO_V1(customers_order_transfers);
+
+/* order_transfers(order_id) returns setof record, newest first */
+Datum
+customers_order_transfers(PG_FUNCTION_ARGS)
+{
+	const Store *store = cust_store_read();
+	NullableDatum values[2] = {fcinfo->args[0], now_argument()};
+	PlanRows rows;
+
+	if (PG_ARGISNULL(0))
+		cust_report_null("order_id");
+	InitMaterializedSRF(fcinfo, 0);
+	cust_plan_begin();
+	rows = cust_plan_run(&select_order, &store->target, values, 1);
+	if (rows.count == 0)
+		cust_store_unknown(store, STORE_ORDERS, PG_GETARG_INT64(0));
+	rows = cust_plan_run(&select_transfers, &store->target, values, 0);
+	cust_plan_emit(&rows, fcinfo);
+	cust_plan_end();
+	return (Datum) 0;
+}
+
+/* ------------------------------------------------------------------------
+ * The trigger that moves the order of an accepted transfer
+ * ------------------------------------------------------------------------
+ */
+
+static const PlanQuery move_order = {
+	.text = "UPDATE @store@.orders SET customer_id = $2 WHERE id" EQ "$1",
+	.as_owner = true,
+	.nargs = 2,
+	.argtypes = {INT8OID, INT8OID},
+};
+
+static const PlanQuery move_order_and_email = {
+	.text = "UPDATE @store@.orders o SET customer_id = c.id, email = c.email"
+			" FROM @store@.customer c WHERE o.id" EQ "$1 AND c.id" EQ "$2",
+	.as_owner = true,
+	.nargs = 2,
+	.argtypes = {INT8OID, INT8OID},
+};
+
+/* Did the UPDATE accept a request? */
+static bool
+was_accepted(const TriggerRow *row)
+{
+	bool isnull;
+	Datum before = cust_trigger_old(row, TRANSFER_STATUS, &isnull);
+	Datum after = cust_trigger_new(row, TRANSFER_STATUS, &isnull);
+
+	/* status is NOT NULL */
+	return strcmp(TextDatumGetCString(before), "requested") == 0 &&
+		strcmp(TextDatumGetCString(after), "accepted") == 0;
+}
+
+static bool
+is_true(const TriggerRow *row, int column)
+{
+	bool isnull;
+	Datum value = cust_trigger_new(row, column, &isnull);
+
+	return !isnull && DatumGetBool(value);
+}
+
+PG_FUNCTION_INFO_V1(customers_order_transfer_apply);
+
+/*
+ * trigger: AFTER UPDATE ON order_transfer FOR EACH ROW: moves the order of a
+ * transfer that was accepted, which is what the guard of orders looks for
+ */
+Datum
+customers_order_transfer_apply(PG_FUNCTION_ARGS)
+{
+	TriggerRow row;
+	const Store *store;
+	NullableDatum values[2];
+
+	cust_trigger_open(fcinfo, &cust_layout[STORE_TRANSFER], TRIGGER_AFTER_ROW,
+					  TRIGGER_UPDATE, &row);
+	if (!was_accepted(&row))
+		return PointerGetDatum(NULL);
+	store = cust_store_of(row.data->tg_relation);
+	values[0].value = Int64GetDatum(
+		cust_trigger_new_id(&row, TRANSFER_ORDER_ID));
+	values[0].isnull = false;
+	values[1].value = Int64GetDatum(
+		cust_trigger_new_id(&row, TRANSFER_TO_CUSTOMER_ID));
+	values[1].isnull = false;
+	cust_plan_begin();
+	cust_plan_run(is_true(&row, TRANSFER_UPDATE_ORDER_EMAIL) ?
+					  &move_order_and_email :
+					  &move_order,
+				  &store->target, values, 0);
+	cust_plan_end();
+	return PointerGetDatum(NULL);
+}
