@@ -5,4 +5,6 @@ CREATE TABLE @store@.store_info (
 );
 ALTER TABLE @store@.store_info
 	ADD CONSTRAINT store_info_pkey PRIMARY KEY (layout_version);
+CREATE UNIQUE INDEX store_info_one_row_key
+	ON @store@.store_info ((true));
 

@@ -226,36 +226,49 @@ check_object(Check *check, const DdlStatement *statement)
 /* rows of a rule that are shown */
 #define MAX_ROWS 100
 
-/*
- * Each returns (object, finding, repair): the repair with <schema> in the
- * place of the store's quoted name.
- */
+/* Each returns (object, finding, repair) for the store called $1. */
 #define ROW_CHECK(query)                                    \
 	{                                                       \
 		.text = query, .as_owner = true, .read_only = true, \
-		.restricted = true                                  \
+		.restricted = true, .nargs = 1, .argtypes = {       \
+			TEXTOID                                         \
+		}                                                   \
 	}
+
+/* has the column white space around it? */
+#define NOT_TRIMMED(column) \
+	"pg_catalog.btrim(" column ", E' \\t\\n\\r\\f\\013')" NE column
 
 static const PlanQuery row_checks[] = {
 	ROW_CHECK(
 		"SELECT 'customer '" CAT "c.id::pg_catalog.text,"
 		" 'breaks customer_email_valid: '" CAT
 		"customers.email_fault(c.email),"
-		" pg_catalog.format('UPDATE @store@.customer SET email = %L WHERE id = %s;',"
+		" pg_catalog.format('UPDATE %I.customer SET email = %L WHERE id = %s;', $1,"
 		" '<e-mail>', c.id)"
 		" FROM @store@.customer c"
 		" WHERE customers.email_fault(c.email) IS NOT NULL"),
 	ROW_CHECK(
+		"SELECT 'customer '" CAT "c.id::pg_catalog.text,"
+		" 'breaks customer_email_valid: it is not trimmed',"
+		" pg_catalog.format('UPDATE %I.customer SET email = email WHERE id = %s;', $1, c.id)"
+		" FROM @store@.customer c WHERE " NOT_TRIMMED("c.email")),
+	ROW_CHECK(
+		"SELECT 'customer group '" CAT "g.id::pg_catalog.text,"
+		" 'breaks customer_group_name_given: the name is not trimmed',"
+		" pg_catalog.format('UPDATE %I.customer_group SET name = name WHERE id = %s;', $1, g.id)"
+		" FROM @store@.customer_group g WHERE " NOT_TRIMMED("g.name")),
+	ROW_CHECK(
 		"SELECT 'order '" CAT "o.id::pg_catalog.text,"
 		" 'breaks orders_email_valid: '" CAT "customers.email_fault(o.email),"
-		" pg_catalog.format('UPDATE @store@.orders SET email = %L WHERE id = %s;',"
+		" pg_catalog.format('UPDATE %I.orders SET email = %L WHERE id = %s;', $1,"
 		" '<e-mail>', o.id)"
 		" FROM @store@.orders o"
 		" WHERE customers.email_fault(o.email) IS NOT NULL"),
 	ROW_CHECK(
 		"SELECT 'customer '" CAT "c.id::pg_catalog.text,"
 		" 'metadata_order is not the order of the keys of metadata',"
-		" pg_catalog.format('UPDATE @store@.customer SET metadata_order = metadata_order WHERE id = %s;',"
+		" pg_catalog.format('UPDATE %I.customer SET metadata_order = metadata_order WHERE id = %s;', $1,"
 		" c.id)"
 		" FROM @store@.customer c"
 		" WHERE NOT c.metadata OPERATOR(pg_catalog.?&) c.metadata_order"
@@ -264,7 +277,7 @@ static const PlanQuery row_checks[] = {
 	ROW_CHECK(
 		"SELECT 'customer '" CAT "c.id::pg_catalog.text,"
 		" 'breaks customer_account_registered: neither password nor external_id',"
-		" pg_catalog.format('UPDATE @store@.customer SET external_id = %L WHERE id = %s;',"
+		" pg_catalog.format('UPDATE %I.customer SET external_id = %L WHERE id = %s;', $1,"
 		" '<external id>', c.id)"
 		" FROM @store@.customer c WHERE c.has_account"
 		" AND c.external_id IS NULL AND NOT EXISTS (SELECT"
@@ -272,7 +285,7 @@ static const PlanQuery row_checks[] = {
 	ROW_CHECK(
 		"SELECT 'order transfer '" CAT "t.id::pg_catalog.text,"
 		" 'breaks order_transfer_target_registered: open, to a guest',"
-		" pg_catalog.format('UPDATE @store@.order_transfer SET status = %L WHERE id = %s;',"
+		" pg_catalog.format('UPDATE %I.order_transfer SET status = %L WHERE id = %s;', $1,"
 		" 'canceled', t.id)"
 		" FROM @store@.order_transfer t JOIN @store@.customer c"
 		" ON c.id" EQ "t.to_customer_id"
@@ -281,7 +294,7 @@ static const PlanQuery row_checks[] = {
 		"SELECT 'order transfer '" CAT "t.id::pg_catalog.text,"
 		" 'breaks order_transfer_order_active: open, of an order that is '" CAT
 		"o.status,"
-		" pg_catalog.format('UPDATE @store@.order_transfer SET status = %L WHERE id = %s;',"
+		" pg_catalog.format('UPDATE %I.order_transfer SET status = %L WHERE id = %s;', $1,"
 		" 'canceled', t.id)"
 		" FROM @store@.order_transfer t JOIN @store@.orders o"
 		" ON o.id" EQ "t.order_id"
@@ -290,7 +303,7 @@ static const PlanQuery row_checks[] = {
 	ROW_CHECK(
 		"SELECT 'order transfer '" CAT "t.id::pg_catalog.text,"
 		" 'breaks order_transfer_owner_unchanged: open, and the order has another owner',"
-		" pg_catalog.format('UPDATE @store@.order_transfer SET status = %L WHERE id = %s;',"
+		" pg_catalog.format('UPDATE %I.order_transfer SET status = %L WHERE id = %s;', $1,"
 		" 'canceled', t.id)"
 		" FROM @store@.order_transfer t JOIN @store@.orders o"
 		" ON o.id" EQ "t.order_id"
@@ -301,7 +314,8 @@ static const PlanQuery row_checks[] = {
 static void
 emit_rows(Check *check, const PlanQuery *query)
 {
-	PlanRows rows = cust_plan_run(query, &check->target, NULL, MAX_ROWS);
+	NullableDatum name = {CStringGetTextDatum(check->target.name), false};
+	PlanRows rows = cust_plan_run(query, &check->target, &name, MAX_ROWS);
 
 	for (uint64 i = 0; i < rows.count; i++)
 		add_finding(check, cust_plan_text(&rows, i, 1),
@@ -324,19 +338,17 @@ check_orphans(Check *check, const DdlStatement *statement)
 		return;
 	column = quote_identifier(strVal(linitial(constraint->fk_attrs)));
 	mend = constraint->fk_del_action == FKCONSTR_ACTION_SETNULL ?
-		psprintf("UPDATE @store@.%s SET %s = NULL WHERE %s", table, column,
+		psprintf("UPDATE %%I.%s SET %s = NULL WHERE %s", table, column,
 				 column) :
-		psprintf("DELETE FROM @store@.%s WHERE %s", table, column);
+		psprintf("DELETE FROM %%I.%s WHERE %s", table, column);
 	query.text = psprintf(
-		"SELECT DISTINCT '%s'::pg_catalog.text,"
+		"SELECT DISTINCT 'table %s'::pg_catalog.text,"
 		" pg_catalog.format('breaks %s: no row has the id %%s', f.%s),"
-		" pg_catalog.format('%s = %%s;', f.%s)"
+		" pg_catalog.format('%s = %%s;', $1, f.%s)"
 		" FROM @store@.%s f WHERE f.%s IS NOT NULL"
-		" AND NOT EXISTS (SELECT FROM @store@.%s p"
-		" WHERE p.id" EQ "f.%s)",
-		psprintf("table %s", statement->table), statement->name, column, mend,
-		column, table, column, quote_identifier(constraint->pktable->relname),
-		column);
+		" AND NOT EXISTS (SELECT FROM @store@.%s p WHERE p.id" EQ "f.%s)",
+		statement->table, statement->name, column, mend, column, table, column,
+		quote_identifier(constraint->pktable->relname), column);
 	emit_rows(check, cust_plan_dynamic(&query));
 }
 

@@ -10,6 +10,7 @@
 #include "email.h"
 #include "guc.h"
 #include "keyorder.h"
+#include "space.h"
 #include "trigger.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -48,7 +49,7 @@ report_email(const char *schema, text *typed, const char *fault)
 			.column = "email",
 			.hint = "An address looks like name@example.com.",
 		},
-		"invalid e-mail address \"%s\": %s", text_to_cstring(typed), fault);
+		"invalid e-mail address \"%s\": %s", cust_email_shown(typed), fault);
 }
 
 /* The address as it is stored; raises customer_email_valid. */
@@ -87,12 +88,8 @@ clear_blank(TriggerRow *row, int column)
 	if (isnull)
 		return;
 	given = DatumGetTextPP(value);
-	for (size_t i = 0; i < VARSIZE_ANY_EXHDR(given); i++)
-	{
-		if (!isspace((unsigned char) VARDATA_ANY(given)[i]))
-			return;
-	}
-	cust_trigger_set_null(row, column);
+	if (cust_is_blank(VARDATA_ANY(given), VARSIZE_ANY_EXHDR(given)))
+		cust_trigger_set_null(row, column);
 }
 
 static Jsonb *

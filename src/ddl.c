@@ -16,6 +16,7 @@
 #include "nodes/value.h"
 #include "parser/parse_func.h"
 #include "plan.h"
+#include "space.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -84,7 +85,7 @@ statement_text(const char *script, const RawStmt *raw)
 	const char *start = script + raw->stmt_location;
 	int length = raw->stmt_len > 0 ? raw->stmt_len : (int) strlen(start);
 
-	while (length > 0 && isspace((unsigned char) *start))
+	while (length > 0 && cust_is_space(*start))
 	{
 		start++;
 		length--;

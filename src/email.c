@@ -11,17 +11,13 @@
 #include "email.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
+#include "space.h"
 #include "utils/builtins.h"
 
 #define LOCAL_PART_MAX 64 /* bytes, RFC 5321 */
 #define ADDRESS_MAX 254	  /* bytes, RFC 5321 with its erratum 1690 */
-#define LABEL_MAX 63	  /* bytes, RFC 1035 */
-
-static bool
-is_space(char c)
-{
-	return c == ' ' || (c >= '\t' && c <= '\r');
-}
+#define LABEL_MAX 63	  /* characters */
+#define SHOWN_MAX 100	  /* bytes, in messages */
 
 /*
  * Non-ASCII code points that are not letters: controls, spaces, punctuation
@@ -40,16 +36,27 @@ is_foreign_nonletter(pg_wchar c)
 		(c >= 0x1F000 && c <= 0x1FAFF) || c >= 0xE0000;
 }
 
-/*
- * Does a multibyte character that is not ASCII start here and is it no letter?
- * In other encodings than UTF-8 every such character counts as a letter.
- */
+/* Non-ASCII code points that are spaces, controls or invisible. */
 static bool
-is_nonletter(const char *s)
+is_foreign_blank(pg_wchar c)
 {
-	if (GetDatabaseEncoding() != PG_UTF8)
-		return false;
-	return is_foreign_nonletter(utf8_to_unicode((const unsigned char *) s));
+	return c <= 0xA0 || c == 0xAD || c == 0x1680 ||
+		(c >= 0x2000 && c <= 0x200F) || (c >= 0x2028 && c <= 0x202F) ||
+		(c >= 0x205F && c <= 0x206F) || c == 0x3000 || c == 0xFEFF ||
+		(c >= 0xFFF0 && c <= 0xFFFB) || c >= 0xE0000;
+}
+
+/*
+ * The code point of the character that starts here, if it is not ASCII and
+ * the database is in UTF-8; 0 otherwise.  In other encodings every character
+ * that is not ASCII counts as a letter.
+ */
+static pg_wchar
+foreign_code_point(const char *s)
+{
+	if (!IS_HIGHBIT_SET(*s) || GetDatabaseEncoding() != PG_UTF8)
+		return 0;
+	return utf8_to_unicode((const unsigned char *) s);
 }
 
 /* The fault of the local part s[0..length), or NULL. */
@@ -65,39 +72,46 @@ local_part_fault(const char *s, int length)
 	while (i < length)
 	{
 		unsigned char c = s[i];
+		pg_wchar foreign = foreign_code_point(s + i);
 
-		if (c <= ' ' || c == 0x7F)
+		if (c <= ' ' || c == 0x7F ||
+			(foreign != 0 && is_foreign_blank(foreign)))
 			return "it contains a space or control character";
-		if (IS_HIGHBIT_SET(c) && is_nonletter(s + i))
-			return "it contains a character that is not a letter";
 		i += pg_mblen(s + i);
 	}
 	return NULL;
+}
+
+static bool
+is_label_character(const char *s)
+{
+	unsigned char c = *s;
+	pg_wchar foreign = foreign_code_point(s);
+
+	if (IS_HIGHBIT_SET(c))
+		return foreign == 0 || !is_foreign_nonletter(foreign);
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		(c >= '0' && c <= '9') || c == '-';
 }
 
 /* The fault of one label of the domain, or NULL. */
 static const char *
 label_fault(const char *s, int length)
 {
-	int i = 0;
+	int characters = 0;
 
 	if (length < 1)
 		return "a label of its domain is empty";
-	if (length > LABEL_MAX)
-		return "a label of its domain is longer than 63 bytes";
 	if (s[0] == '-' || s[length - 1] == '-')
 		return "a label of its domain starts or ends with a hyphen";
-	while (i < length)
+	for (int i = 0; i < length; i += pg_mblen(s + i))
 	{
-		unsigned char c = s[i];
-
-		if (IS_HIGHBIT_SET(c) ?
-				is_nonletter(s + i) :
-				!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-				  (c >= '0' && c <= '9') || c == '-'))
+		if (!is_label_character(s + i))
 			return "its domain contains a character that is neither letter, digit nor hyphen";
-		i += pg_mblen(s + i);
+		characters++;
 	}
+	if (characters > LABEL_MAX)
+		return "a label of its domain is longer than 63 characters";
 	return NULL;
 }
 
@@ -138,12 +152,12 @@ cust_email_normalize(text *typed, const char **fault)
 	const char *at;
 	text *result;
 
-	while (length > 0 && is_space(s[0]))
+	while (length > 0 && cust_is_space(s[0]))
 	{
 		s++;
 		length--;
 	}
-	while (length > 0 && is_space(s[length - 1]))
+	while (length > 0 && cust_is_space(s[length - 1]))
 		length--;
 
 	at = memchr(s, '@', length);
@@ -165,6 +179,26 @@ cust_email_normalize(text *typed, const char **fault)
 	SET_VARSIZE(result, VARHDRSZ + length);
 	memcpy(VARDATA(result), s, length);
 	return result;
+}
+
+/*
+ * What was typed, as it is shown in a message: on one line, and not in full
+ * if it is long.
+ */
+char *
+cust_email_shown(text *typed)
+{
+	char *s = text_to_cstring(typed);
+	int length = strlen(s);
+
+	if (length > SHOWN_MAX)
+		s = psprintf("%.*s...", pg_mbcliplen(s, length, SHOWN_MAX), s);
+	for (char *c = s; *c != '\0'; c++)
+	{
+		if ((unsigned char) *c < ' ' || *c == 0x7F)
+			*c = '?';
+	}
+	return s;
 }
 
 /* Are two addresses the same, ignoring ASCII case? */

@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type_d.h"
 #include "email.h"
 #include "event.h"
 #include "guc.h"
@@ -57,13 +58,31 @@ same_email(const char *a, const char *b)
 	return cust_email_equal(cstring_to_text(a), cstring_to_text(b));
 }
 
-static void
-rewind_rows(Tuplestorestate *rows)
+/* A slot for the rows of a transition table, which is read from its start. */
+static TupleTableSlot *
+open_rows(Tuplestorestate *rows, TupleDesc desc)
 {
 	if (rows == NULL)
-		return;
+		return NULL;
 	tuplestore_select_read_pointer(rows, 0);
 	tuplestore_rescan(rows);
+	return MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+}
+
+/*
+ * Fetches the next row of each transition table that there is.  To be called
+ * in a memory context that lives as long as the slots.
+ */
+static bool
+next_row(ChangedRow *row)
+{
+	const TriggerData *data = row->trigger->data;
+
+	if (row->old &&
+		!tuplestore_gettupleslot(data->tg_oldtable, true, false, row->old))
+		return false;
+	return row->new == NULL ||
+		tuplestore_gettupleslot(data->tg_newtable, true, false, row->new);
 }
 
 /* Gives each row that the statement changed to describe. */
@@ -71,35 +90,30 @@ void
 cust_event_record(FunctionCallInfo fcinfo, StoreTable table, int operations,
 				  DescribeRow describe)
 {
+	MemoryContext context = CurrentMemoryContext;
 	TriggerRow trigger;
 	Recorder recorder;
-	ChangedRow row = {&trigger, NULL, NULL};
-	Tuplestorestate *old_rows;
-	Tuplestorestate *new_rows;
+	ChangedRow row = {.trigger = &trigger};
 
 	cust_trigger_open(fcinfo, &cust_layout[table], TRIGGER_AFTER_STATEMENT,
 					  operations, &trigger);
-	old_rows = trigger.data->tg_oldtable;
-	new_rows = trigger.data->tg_newtable;
-	if (tuplestore_tuple_count(new_rows ? new_rows : old_rows) == 0)
-		return;
-	cust_record_begin(&recorder, cust_store_of(trigger.data->tg_relation));
-	rewind_rows(old_rows);
-	rewind_rows(new_rows);
-	if (old_rows)
-		row.old = MakeSingleTupleTableSlot(trigger.desc, &TTSOpsMinimalTuple);
-	if (new_rows)
-		row.new = MakeSingleTupleTableSlot(trigger.desc, &TTSOpsMinimalTuple);
-	while (
-		(!old_rows ||
-		 tuplestore_gettupleslot(old_rows, true, false, row.old)) &&
-		(!new_rows || tuplestore_gettupleslot(new_rows, true, false, row.new)))
-		describe(&recorder, &row);
+	row.old = open_rows(trigger.data->tg_oldtable, trigger.desc);
+	row.new = open_rows(trigger.data->tg_newtable, trigger.desc);
+	if (next_row(&row))
+	{
+		cust_record_begin(&recorder, cust_store_of(trigger.data->tg_relation));
+		do
+		{
+			MemoryContextSwitchTo(recorder.context);
+			describe(&recorder, &row);
+			MemoryContextSwitchTo(context);
+		} while (next_row(&row));
+		cust_record_end(&recorder);
+	}
 	if (row.old)
 		ExecDropSingleTupleTableSlot(row.old);
 	if (row.new)
 		ExecDropSingleTupleTableSlot(row.new);
-	cust_record_end(&recorder);
 }
 
 /* Adds an event unless recording is silenced. */
@@ -151,6 +165,18 @@ is_listed(const ChangedRow *row, AttrNumber attnum, const int *columns, int n)
 	return false;
 }
 
+/* Is it metadata without any key? */
+static bool
+is_empty_object(Form_pg_attribute att, Datum value)
+{
+	Jsonb *object;
+
+	if (att->atttypid != JSONBOID)
+		return false;
+	object = DatumGetJsonbP(value);
+	return JB_ROOT_IS_OBJECT(object) && JB_ROOT_COUNT(object) == 0;
+}
+
 /*
  * The names of the columns that an UPDATE changed, or that an INSERT or a
  * DELETE had a value in, without those that the engine keeps.
@@ -176,6 +202,8 @@ cust_event_changed_columns(const ChangedRow *row, const int *kept, int nkept)
 		new = slot_getattr(present, att->attnum, &new_null);
 		if (row->old && row->new)
 			old = slot_getattr(row->old, att->attnum, &old_null);
+		else if (!new_null)
+			new_null = is_empty_object(att, new);
 		if (cust_attribute_differs(desc, att->attnum, old, old_null, new,
 								   new_null))
 			names = lappend(names, NameStr(att->attname));

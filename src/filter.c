@@ -40,15 +40,23 @@ const PlanQuery cust_filter_template =
 #define SEARCH_FIELDS \
 	"c.email, c.first_name, c.last_name, c.company_name, c.phone"
 
-#define MATCHES_WORDS " AND customers.search_matches($1, " SEARCH_FIELDS ")"
+#define MATCHES_WORDS "customers.search_matches($1, " SEARCH_FIELDS ")"
 
 #define CONTAINS_GRAMS \
-	" AND customers.search_grams(" SEARCH_FIELDS ")" CONTAINS "$2"
+	"customers.search_grams(" SEARCH_FIELDS ")" CONTAINS "$2"
 
-#define IS_MEMBER(groups)                                   \
+/* Is the customer in one of the groups? */
+#define IS_MEMBER(groups, fence)                            \
 	"EXISTS (SELECT 1 FROM @store@.customer_group_member m" \
 	" WHERE m.customer_id" EQ "c.id"                        \
-	" AND m.customer_group_id" EQ "ANY (" groups "))"
+	" AND m.customer_group_id" EQ "ANY (" groups ")" fence ")"
+
+/*
+ * Joined, the planner finds all members at once; with OFFSET, it looks up
+ * this customer only.
+ */
+#define JOIN_MEMBER(groups) IS_MEMBER(groups, "")
+#define PROBE_MEMBER(groups) IS_MEMBER(groups, " OFFSET 0")
 
 /* Gives a parameter a value. */
 void
@@ -159,15 +167,17 @@ read_id(const JsonPair *pair, const JsonbValue *value)
 static void
 read_ids(const JsonPair *pair, NullableDatum *parameter)
 {
-	JsonbContainer *array = pair->value.val.binary.data;
+	JsonbContainer *array;
 	JsonbIterator *iterator;
 	JsonbIteratorToken token;
 	JsonbValue value;
 	Datum *ids;
 	int n = 0;
 
-	if (pair->value.type != jbvBinary || !JsonContainerIsArray(array))
+	if (pair->value.type != jbvBinary ||
+		!JsonContainerIsArray(pair->value.val.binary.data))
 		report_filter(pair, NULL, "an array of ids");
+	array = pair->value.val.binary.data;
 	ids = palloc(Max(JsonContainerSize(array), 1) * sizeof(Datum));
 	iterator = JsonbIteratorInit(array);
 	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
@@ -199,17 +209,25 @@ static const struct FilterKey
 	int parameter;
 	ReadFilter read;
 	const char *condition;
-} filter_keys[] =
-	{{"type", LIST_HAS_ACCOUNT, read_type, "c.has_account" EQ "$3"},
-	 {"groups", LIST_GROUPS, read_ids, IS_MEMBER("$4")},
-	 {"not_groups", LIST_NOT_GROUPS, read_ids, "NOT " IS_MEMBER("$5")},
-	 {"email", LIST_EMAIL, read_email, LOWER_C("c.email") EQ LOWER_C("$6")},
-	 {"external_id", LIST_EXTERNAL_ID, read_string, "c.external_id" EQ "$7"},
-	 {"created_from", LIST_CREATED_FROM, read_time, "c.created_at" GE "$8"},
-	 {"created_before", LIST_CREATED_BEFORE, read_time,
-	  "c.created_at" LT "$9"},
-	 {"updated_from", LIST_UPDATED_FROM, read_time, "c.updated_at" GE "$10"},
-	 {"metadata", LIST_METADATA, read_object, "c.metadata" CONTAINS "$11"}};
+	const char *probe; /* for one row, if it is written in another way */
+} filter_keys[] = {{"type", LIST_HAS_ACCOUNT, read_type,
+					"c.has_account" EQ "$3", NULL},
+				   {"groups", LIST_GROUPS, read_ids, JOIN_MEMBER("$4"),
+					PROBE_MEMBER("$4")},
+				   {"not_groups", LIST_NOT_GROUPS, read_ids,
+					"NOT " JOIN_MEMBER("$5"), "NOT " PROBE_MEMBER("$5")},
+				   {"email", LIST_EMAIL, read_email,
+					LOWER_C("c.email") EQ LOWER_C("$6"), NULL},
+				   {"external_id", LIST_EXTERNAL_ID, read_string,
+					"c.external_id" EQ "$7", NULL},
+				   {"created_from", LIST_CREATED_FROM, read_time,
+					"c.created_at" GE "$8", NULL},
+				   {"created_before", LIST_CREATED_BEFORE, read_time,
+					"c.created_at" LT "$9", NULL},
+				   {"updated_from", LIST_UPDATED_FROM, read_time,
+					"c.updated_at" GE "$10", NULL},
+				   {"metadata", LIST_METADATA, read_object,
+					"c.metadata" CONTAINS "$11", NULL}};
 
 static const struct FilterKey *
 find_filter(const JsonPair *pair)
@@ -225,10 +243,15 @@ find_filter(const JsonPair *pair)
 }
 
 static void
+add_condition(StringInfo text, const char *condition)
+{
+	appendStringInfo(text, " AND %s", condition);
+}
+
+static void
 add_filter(Conditions *conditions, const JsonPair *pair)
 {
 	const struct FilterKey *key = find_filter(pair);
-	StringInfo text = &conditions->text;
 
 	if (pair->value.type == jbvNull)
 		report_filter(pair, "Leave the key out.", "not null");
@@ -237,8 +260,13 @@ add_filter(Conditions *conditions, const JsonPair *pair)
 		conditions->is_lookup = true;
 	if (key->parameter == LIST_CREATED_FROM ||
 		key->parameter == LIST_CREATED_BEFORE)
-		text = &conditions->created;
-	appendStringInfo(text, " AND %s", key->condition);
+	{
+		add_condition(&conditions->created, key->condition);
+		return;
+	}
+	add_condition(&conditions->found, key->condition);
+	add_condition(&conditions->tested,
+				  key->probe ? key->probe : key->condition);
 }
 
 /* ------------------------------------------------------------------------
@@ -253,16 +281,18 @@ add_search(Conditions *conditions, text *search, bool has_search_index)
 
 	if (terms.count == 0)
 		return;
-	appendStringInfoString(&conditions->text, MATCHES_WORDS);
+	add_condition(&conditions->found, MATCHES_WORDS);
+	add_condition(&conditions->tested, MATCHES_WORDS);
 	cust_filter_set(conditions, LIST_WORDS, terms.words);
 	if (!terms.has_grams || !has_search_index)
 		return;
-	conditions->use_grams = true;
+	add_condition(&conditions->found, CONTAINS_GRAMS);
 	cust_filter_set(conditions, LIST_GRAMS, terms.grams);
 }
 
 /*
- * Reads the arguments search and filter, which are the function's first two.
+ * Reads the arguments search and filter, which are the function's first two,
+ * for a store with a search index or without.
  * Raises 22023 for what is not in the contract.  Everything is allocated in
  * the current context.
  */
@@ -271,7 +301,8 @@ cust_filter_read(FunctionCallInfo fcinfo, bool has_search_index,
 				 Conditions *conditions)
 {
 	memset(conditions, 0, sizeof(*conditions));
-	initStringInfo(&conditions->text);
+	initStringInfo(&conditions->found);
+	initStringInfo(&conditions->tested);
 	initStringInfo(&conditions->created);
 	for (int i = 0; i < LIST_COUNT; i++)
 		conditions->values[i].isnull = true;
@@ -288,17 +319,4 @@ cust_filter_read(FunctionCallInfo fcinfo, bool has_search_index,
 	}
 	if (!PG_ARGISNULL(0))
 		add_search(conditions, PG_GETARG_TEXT_PP(0), has_search_index);
-}
-
-/*
- * Adds all conditions, each with AND in front, with those for which there
- * are indexes.
- */
-void
-cust_filter_append(StringInfo text, const Conditions *conditions)
-{
-	appendStringInfo(text, "%s%s", conditions->text.data,
-					 conditions->created.data);
-	if (conditions->use_grams)
-		appendStringInfoString(text, CONTAINS_GRAMS);
 }

@@ -28,13 +28,17 @@ enum ListParameter
 	LIST_COUNT
 };
 
-/* The conditions of a search and a filter, on the customer c. */
+/*
+ * The conditions of a search and a filter on the customer c, each with AND in
+ * front.  Those on created_at are by themselves, since a sort may follow them;
+ * the others are written in two ways.
+ */
 typedef struct Conditions
 {
-	StringInfoData text;	/* " AND .." each; those on created_at are */
-	StringInfoData created; /* here, since a sort may follow them */
-	bool use_grams;			/* the search index finds them */
-	bool is_lookup;			/* a key finds them, one or two */
+	StringInfoData found;  /* for indexes and joins to find many rows */
+	StringInfoData tested; /* to test rows one by one */
+	StringInfoData created;
+	bool is_lookup; /* a key finds the rows: there are one or two */
 	NullableDatum values[LIST_COUNT];
 } Conditions;
 
@@ -44,6 +48,5 @@ extern void cust_filter_read(FunctionCallInfo fcinfo, bool has_search_index,
 							 Conditions *conditions);
 extern void cust_filter_set(Conditions *conditions, int parameter,
 							Datum value);
-extern void cust_filter_append(StringInfo text, const Conditions *conditions);
 
 #endif /* CUSTOMERS_FILTER_H */

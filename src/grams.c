@@ -215,12 +215,13 @@ read_words(WordCache *cache, const ArrayType *given)
 	cache->words = palloc(Max(cache->count, 1) * sizeof(Word));
 	for (int i = 0; i < cache->count; i++)
 	{
-		text *word = DatumGetTextPP(values[i]);
+		text *word;
 		int length;
 		char *folded;
 
 		if (nulls[i])
 			cust_report_argument(NULL, "words must not contain null");
+		word = DatumGetTextPP(values[i]);
 		length = VARSIZE_ANY_EXHDR(word);
 		folded = palloc(Max(length, 1));
 		cache->words[i].start = folded;

@@ -16,6 +16,7 @@
 #include "keyorder.h"
 #include "page.h"
 #include "pagerows.h"
+#include "space.h"
 #include "store.h"
 #include "trigger.h"
 #include "utils/builtins.h"
@@ -37,13 +38,6 @@ report_rule(const TriggerRow *row, const char *rule, int column,
 				"%s", message);
 }
 
-/* white space of ASCII, the same in every locale */
-static bool
-is_space(char c)
-{
-	return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
 /* The name without white space around it; raises customer_group_name_given. */
 static void
 normalize_name(TriggerRow *row)
@@ -61,9 +55,9 @@ normalize_name(TriggerRow *row)
 	start = VARDATA_ANY(given);
 	length = VARSIZE_ANY_EXHDR(given);
 	end = start + length;
-	while (start < end && is_space(*start))
+	while (start < end && cust_is_space(*start))
 		start++;
-	while (start < end && is_space(end[-1]))
+	while (start < end && cust_is_space(end[-1]))
 		end--;
 	if (start == end)
 		report_rule(row, "customer_group_name_given", GROUP_NAME, NULL,

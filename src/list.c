@@ -195,11 +195,11 @@ row_cursor(const ListPage *page, const Datum *values, const bool *nulls)
  */
 
 /* what a subquery hands on: all that details and conditions are made of */
-#define ROW_COLUMNS                                                        \
-	EMAIL_KEY                                                              \
-		" AS email_key, c.id, c.email, c.has_account,"                     \
-		" c.first_name, c.last_name, c.company_name, c.phone, c.metadata," \
-		" c.external_id, c.created_by, c.created_at, c.updated_at, c.version"
+#define ROW_COLUMNS                                                    \
+	EMAIL_KEY                                                          \
+	" AS email_key, c.id, c.email, c.has_account,"                     \
+	" c.first_name, c.last_name, c.company_name, c.phone, c.metadata," \
+	" c.external_id, c.created_by, c.created_at, c.updated_at, c.version"
 
 #define FROM_CUSTOMER " FROM @store@.customer c WHERE true"
 
@@ -274,7 +274,7 @@ list_window(const ListPage *page)
 						   " FROM (SELECT " ROW_COLUMNS);
 	append_in_order(&text, page, page->first);
 	appendStringInfo(&text, " LIMIT " WINDOW ") c WHERE true%s",
-					 page->conditions.text.data);
+					 page->conditions.tested.data);
 	if (page->sort != SORT_CREATED_AT)
 		appendStringInfoString(&text, page->conditions.created.data);
 	append_order(&text, page, sort_keys[page->sort].kept);
@@ -297,6 +297,13 @@ ends_in_window(const ListPage *page)
 	return run_list(page, &text, 1).count == 0;
 }
 
+static void
+append_conditions(StringInfo text, const ListPage *page)
+{
+	appendStringInfo(text, "%s%s", page->conditions.found.data,
+					 page->conditions.created.data);
+}
+
 /*
  * The rows for which the conditions hold, found without regard to the order:
  * OFFSET keeps the planner from walking the index of the sort.
@@ -310,7 +317,7 @@ list_by_conditions(const ListPage *page)
 	appendStringInfoString(&text,
 						   "SELECT " CUSTOMER_DETAILS_COLUMNS
 						   " FROM (SELECT " ROW_COLUMNS FROM_CUSTOMER);
-	cust_filter_append(&text, &page->conditions);
+	append_conditions(&text, page);
 	if (page->rest)
 		appendStringInfo(&text, " AND (%s OR %s)", page->first, page->rest);
 	else if (page->first)
@@ -355,7 +362,7 @@ emit_page(const ListPage *page, FunctionCallInfo fcinfo)
 	const Conditions *conditions = &page->conditions;
 	PlanRows rows = {0};
 
-	if (conditions->text.len == 0 &&
+	if (conditions->tested.len == 0 &&
 		(conditions->created.len == 0 || page->sort == SORT_CREATED_AT))
 	{
 		rows = list_in_order(page, page->first, page->size);
@@ -411,7 +418,7 @@ customers_count_customers(PG_FUNCTION_ARGS)
 	cust_filter_read(fcinfo, page.store->has_search_index, &page.conditions);
 	initStringInfo(&text);
 	appendStringInfoString(&text, "SELECT pg_catalog.count(*)" FROM_CUSTOMER);
-	cust_filter_append(&text, &page.conditions);
+	append_conditions(&text, &page);
 	rows = run_list(&page, &text, 1);
 	count = cust_plan_int64(&rows, 0, 1);
 	cust_plan_end();

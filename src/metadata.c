@@ -10,6 +10,7 @@
 #include "catalog/pg_type_d.h"
 #include "expect.h"
 #include "funcapi.h"
+#include "space.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -24,8 +25,8 @@ key_argument(FunctionCallInfo fcinfo, int argument)
 	if (PG_ARGISNULL(argument))
 		cust_report_null("key");
 	key = PG_GETARG_TEXT_PP(argument);
-	if (VARSIZE_ANY_EXHDR(key) == 0)
-		cust_report_argument(NULL, "key must not be empty");
+	if (cust_is_blank(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key)))
+		cust_report_argument(NULL, "key must not be blank");
 	return key;
 }
 
@@ -108,8 +109,34 @@ read_row(const JsonbValue *row, JsonbValue **key, JsonbValue **value)
 	*value = find_member(row->val.binary.data, "value");
 	if (*key == NULL || *value == NULL || (*key)->type != jbvString)
 		report_rows();
-	if ((*key)->val.string.len == 0)
-		cust_report_argument(NULL, "rows have an empty key");
+	if (cust_is_blank((*key)->val.string.val, (*key)->val.string.len))
+		cust_report_argument(NULL, "rows have a blank key");
+}
+
+static bool
+same_text(Datum a, text *b)
+{
+	text *t = DatumGetTextPP(a);
+
+	return VARSIZE_ANY_EXHDR(t) == VARSIZE_ANY_EXHDR(b) &&
+		memcmp(VARDATA_ANY(t), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(b)) == 0;
+}
+
+pg_noreturn static void
+report_repeated_key(Datum *keys, int n)
+{
+	int repeated = 1;
+
+	for (int i = 0; i < n; i++)
+	{
+		for (int k = i + 1; k < n; k++)
+		{
+			if (same_text(keys[k], DatumGetTextPP(keys[i])))
+				repeated = k;
+		}
+	}
+	cust_report_argument(NULL, "rows name the key \"%s\" more than once",
+						 TextDatumGetCString(keys[repeated]));
 }
 
 /* The order and the object that rows stand for. */
@@ -142,7 +169,7 @@ read_rows(Jsonb *rows, NullableDatum *metadata, NullableDatum *order)
 	cust_push_jsonb(&state, WJB_END_OBJECT, NULL);
 	object = JsonbValueToJsonb(state.result);
 	if ((int) JB_ROOT_COUNT(object) != n)
-		cust_report_argument(NULL, "rows name a key more than once");
+		report_repeated_key(keys, n);
 	metadata->value = JsonbPGetDatum(object);
 	metadata->isnull = false;
 	order->value = PointerGetDatum(
@@ -226,15 +253,6 @@ report_unknown_key(int64 customer_id, text *key)
 		"SELECT * FROM customers.metadata_rows(..) shows the keys.",
 		"metadata of customer " INT64_FORMAT " has no key \"%s\"", customer_id,
 		text_to_cstring(key));
-}
-
-static bool
-same_text(Datum a, text *b)
-{
-	text *t = DatumGetTextPP(a);
-
-	return VARSIZE_ANY_EXHDR(t) == VARSIZE_ANY_EXHDR(b) &&
-		memcmp(VARDATA_ANY(t), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(b)) == 0;
 }
 
 /*

@@ -27,17 +27,18 @@
  */
 
 /*
- * The accepted transfers that could have moved the order in this transaction.
- * Their rows must also have been written by it: two transactions may start in
- * the same microsecond.
+ * The accepted transfers of the order that could be of this transaction, the
+ * last one first.  Their rows must also have been written by it: two
+ * transactions may start in the same microsecond.
  */
 static const PlanQuery select_accepted = {
-	.text = "SELECT t.xmin FROM @store@.order_transfer t"
-			" WHERE t.order_id" EQ "$1 AND t.to_customer_id" EQ "$2"
-			" AND t.status" EQ "'accepted' AND t.resolved_at" EQ "$3",
+	.text = "SELECT t.xmin, t.from_customer_id, t.to_customer_id"
+			" FROM @store@.order_transfer t WHERE t.order_id" EQ "$1"
+			" AND t.status" EQ "'accepted' AND t.resolved_at" EQ "$2"
+			" ORDER BY t.id DESC",
 	.as_owner = true,
-	.nargs = 3,
-	.argtypes = {INT8OID, INT8OID, TIMESTAMPTZOID},
+	.nargs = 2,
+	.argtypes = {INT8OID, TIMESTAMPTZOID},
 };
 
 static const PlanQuery lock_guest = {
@@ -60,7 +61,7 @@ report_invalid_email(const TriggerRow *row, text *typed, const char *fault)
 			.hint = "An address looks like name@example.com.",
 		},
 		"invalid e-mail address \"%s\" of an order: %s",
-		text_to_cstring(typed), fault);
+		cust_email_shown(typed), fault);
 }
 
 static void
@@ -104,14 +105,18 @@ id_argument(int64 id)
 	return (NullableDatum){Int64GetDatum(id), false};
 }
 
-/* Was the order given to the customer by a transfer of this transaction? */
+/*
+ * Is this change of owner what the last transfer of the order says that was
+ * accepted in this transaction?
+ */
 static bool
-is_transferred(const Store *store, int64 order_id, int64 customer_id)
+is_transferred(const Store *store, int64 order_id, int64 from, int64 to)
 {
 	TimestampTz now = GetCurrentTransactionStartTimestamp();
-	NullableDatum values[] = {id_argument(order_id),
-							  id_argument(customer_id),
-							  {TimestampTzGetDatum(now), false}};
+	NullableDatum values[] = {
+		id_argument(order_id),
+		{TimestampTzGetDatum(now), false},
+	};
 	PlanRows rows = cust_plan_run(&select_accepted, &store->target, values, 0);
 
 	for (uint64 i = 0; i < rows.count; i++)
@@ -120,7 +125,8 @@ is_transferred(const Store *store, int64 order_id, int64 customer_id)
 		Datum xmin = cust_plan_value(&rows, i, 1, &isnull);
 
 		if (TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin)))
-			return true;
+			return cust_plan_int64(&rows, i, 2) == from &&
+				cust_plan_int64(&rows, i, 3) == to;
 	}
 	return false;
 }
@@ -166,7 +172,7 @@ guard_owner(const TriggerRow *row)
 		/* as its deletion does */
 		allowed = !cust_expect_exists(store, from);
 	else
-		allowed = is_transferred(store, order_id, to) ||
+		allowed = is_transferred(store, order_id, from, to) ||
 			(from == 0 && is_guest_of_email(store, row, to));
 	cust_plan_end();
 	if (!allowed)

@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 
 #define MAX_PAGE_SIZE 1000
+#define END_MARK '.'
 
 #define VARIANT sodium_base64_VARIANT_URLSAFE_NO_PADDING
 
@@ -41,8 +42,8 @@ cust_page_size(FunctionCallInfo fcinfo, int argument)
 Datum
 cust_page_cursor(const char *kind, const char *key, int64 id)
 {
-	char *plain = psprintf("%s|" INT64_FORMAT "|%s%s", kind, id,
-						   key ? "=" : "", key ? key : "");
+	char *plain = psprintf("%s|" INT64_FORMAT "|%s%s%c", kind, id,
+						   key ? "=" : "", key ? key : "", END_MARK);
 	size_t length = strlen(plain);
 	size_t size = sodium_base64_encoded_len(length, VARIANT);
 	char *encoded = palloc(size);
@@ -73,6 +74,10 @@ decode(text *cursor)
 	plain[length] = '\0';
 	if (strlen(plain) != length || !pg_verifymbstr(plain, length, true))
 		report_cursor();
+	/* the end mark, without which it was cut short */
+	if (length == 0 || plain[length - 1] != END_MARK)
+		report_cursor();
+	plain[length - 1] = '\0';
 	return plain;
 }
 

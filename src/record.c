@@ -188,8 +188,8 @@ make_subscription(const PlanRows *rows, uint64 row)
 static void
 read_subscriptions(Recorder *recorder)
 {
-	MemoryContext context = MemoryContextGetParent(recorder->context);
-	MemoryContext before = MemoryContextSwitchTo(context);
+	MemoryContext before = MemoryContextSwitchTo(
+		MemoryContextGetParent(recorder->context));
 	PlanRows rows = cust_plan_run(&select_subscriptions,
 								  &recorder->store->target, NULL, 0);
 
@@ -201,8 +201,8 @@ read_subscriptions(Recorder *recorder)
 }
 
 /*
- * Opens a room of plan.c.  What is needed for a draft may be allocated in
- * recorder->context, which is current until cust_record_end.
+ * Opens a room of plan.c.  What a draft needs is allocated in
+ * recorder->context, which is reset whenever drafts were written.
  */
 void
 cust_record_begin(Recorder *recorder, const Store *store)
@@ -216,7 +216,6 @@ cust_record_begin(Recorder *recorder, const Store *store)
 	recorder->context = AllocSetContextCreate(CurrentMemoryContext,
 											  "customers events",
 											  ALLOCSET_DEFAULT_SIZES);
-	MemoryContextSwitchTo(recorder->context);
 }
 
 /* Does any subscription want events of that type? */
@@ -300,11 +299,13 @@ flush(Recorder *recorder)
 	Oid sequence = recorder->store->sequences[STORE_EVENT];
 	int64 *event_ids;
 	Column ids, types, customers, orders, payloads;
+	MemoryContext before;
 
 	if (n == 0)
 		return;
 	if (!recorder->subscriptions_read)
 		read_subscriptions(recorder);
+	before = MemoryContextSwitchTo(recorder->context);
 	event_ids = palloc(n * sizeof(int64));
 	ids = make_column(INT8OID, n);
 	types = make_column(TEXTOID, n);
@@ -331,6 +332,7 @@ flush(Recorder *recorder)
 	write_deliveries(recorder, event_ids);
 	recorder->ndrafts = 0;
 	recorder->drafts = NULL;
+	MemoryContextSwitchTo(before);
 	MemoryContextReset(recorder->context);
 }
 
@@ -339,7 +341,8 @@ void
 cust_record_add(Recorder *recorder, const EventDraft *draft)
 {
 	if (recorder->drafts == NULL)
-		recorder->drafts = palloc(BATCH * sizeof(EventDraft));
+		recorder->drafts = MemoryContextAlloc(recorder->context,
+											  BATCH * sizeof(EventDraft));
 	recorder->drafts[recorder->ndrafts++] = *draft;
 	if (recorder->ndrafts == BATCH)
 		flush(recorder);

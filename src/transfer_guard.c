@@ -161,7 +161,7 @@ static void
 set_kept_of_request(TriggerRow *row, const Subjects *subjects)
 {
 	TimestampTz now = GetCurrentTransactionStartTimestamp();
-	TimestampTz expires_at = GetCurrentTimestamp() +
+	TimestampTz expires_at = now +
 		(int64) cust_guc_transfer_ttl * USECS_PER_SEC;
 
 	if (subjects->order.customer_id != 0)
