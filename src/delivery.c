@@ -15,6 +15,7 @@
 #include "subscribed.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/tuplestore.h"
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 

@@ -18,6 +18,7 @@
 #include "page.h"
 #include "trigger.h"
 #include "utils/builtins.h"
+#include "utils/tuplestore.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 

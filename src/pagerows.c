@@ -10,6 +10,7 @@
 #include "funcapi.h"
 #include "page.h"
 #include "pagerows.h"
+#include "utils/tuplestore.h"
 
 /*
  * Adds the rows to the result of a set-returning function whose columns are

@@ -13,6 +13,7 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/tableam.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "commands/sequence.h"
@@ -197,6 +198,13 @@ cust_store_table_fault(Relation rel, Oid owner, const TableShape *shape)
 	return NULL;
 }
 
+/* A parallel worker may only use the snapshot it was given. */
+static Snapshot
+newest_snapshot(void)
+{
+	return IsInParallelMode() ? GetActiveSnapshot() : GetLatestSnapshot();
+}
+
 /*
  * The layout version in the table store_info, which the caller has opened and
  * verified; 0 without a row.  Reads the table directly, so that no code of its
@@ -206,7 +214,7 @@ int
 cust_store_layout_version(Relation info, bool *search)
 {
 	AttrNumber attnums[SHAPE_MAX_COLUMNS];
-	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+	Snapshot snapshot = RegisterSnapshot(newest_snapshot());
 	TableScanDesc scan = cust_beginscan(info, snapshot);
 	TupleTableSlot *slot = table_slot_create(info, NULL);
 	int version = 0;
@@ -229,6 +237,30 @@ cust_store_layout_version(Relation info, bool *search)
 	return version;
 }
 
+/* Raises sqlstate unless this library serves that version of the layout. */
+void
+cust_store_check_layout(const PlanTarget *target, int version, int sqlstate)
+{
+	const char *hint =
+		"Install the version of the extension that made the store, or a newer one.";
+
+	if (version == CUST_LAYOUT_VERSION)
+		return;
+	if (version < CUST_LAYOUT_VERSION)
+		hint = psprintf(
+			"Bring it up to date with SELECT customers.upgrade_store(%s);",
+			quote_literal_cstr(target->name));
+	cust_report(
+		&(CustError){
+			.sqlstate = sqlstate,
+			.schema = target->name,
+			.table = cust_layout[STORE_INFO].name,
+			.hint = hint,
+		},
+		"store \"%s\" has layout version %d, this library serves %d",
+		target->name, version, CUST_LAYOUT_VERSION);
+}
+
 static void
 verify_table(Store *store, StoreTable table, int sqlstate)
 {
@@ -249,10 +281,7 @@ verify_table(Store *store, StoreTable table, int sqlstate)
 	if (table == STORE_INFO)
 		version = cust_store_layout_version(rel, &search);
 	relation_close(rel, AccessShareLock);
-	if (version != CUST_LAYOUT_VERSION)
-		report_broken(&store->target, sqlstate, shape->name,
-					  psprintf("says layout version %d, this library serves %d",
-							   version, CUST_LAYOUT_VERSION));
+	cust_store_check_layout(&store->target, version, sqlstate);
 	store->tables[table] = relid;
 }
 

@@ -38,6 +38,8 @@ extern const char *cust_store_table_fault(Relation rel, Oid owner,
 										  const TableShape *shape);
 pg_noreturn extern void cust_store_report_missing(const char *name);
 extern void cust_store_check_name(const char *name);
+extern void cust_store_check_layout(const PlanTarget *target, int version,
+									int sqlstate);
 extern int cust_store_layout_version(Relation info, bool *search);
 
 #endif /* CUSTOMERS_STORE_H */

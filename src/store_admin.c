@@ -27,6 +27,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "utils/tuplestore.h"
 
 static char *
 name_argument(FunctionCallInfo fcinfo, int argument, const char *name)
@@ -127,15 +128,20 @@ repair_tables(const Store *store, bool search, StringInfo done)
 	}
 }
 
-/* Shall the store, which was verified, have a search index? */
+/*
+ * Shall the store, which was verified, have a search index?  Its row may have
+ * changed since, so the layout version is looked at once more.
+ */
 static bool
 wants_search(const Store *store)
 {
 	Relation info = relation_open(store->tables[STORE_INFO], AccessShareLock);
 	bool search = true;
+	int version = cust_store_layout_version(info, &search);
 
-	(void) cust_store_layout_version(info, &search);
 	relation_close(info, AccessShareLock);
+	cust_store_check_layout(&store->target, version,
+							ERRCODE_INVALID_SCHEMA_NAME);
 	return search;
 }
 
