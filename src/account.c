@@ -86,14 +86,8 @@ customers_customer_account_registered(PG_FUNCTION_ARGS)
 pg_noreturn static void
 report_credential(const TriggerRow *row, const char *rule, const char *message)
 {
-	cust_report(
-		&(CustError){
-			.rule = rule,
-			.schema = row->schema,
-			.table = row->shape->name,
-			.hint = "Accounts are managed in the storefront.",
-		},
-		"%s", message);
+	cust_trigger_refuse(row, rule, -1,
+						"Accounts are managed in the storefront.", message);
 }
 
 PG_FUNCTION_INFO_V1(customers_credential_guard);

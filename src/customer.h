@@ -7,7 +7,6 @@
 
 #include "store.h"
 
-extern text *cust_customer_email(const char *schema, text *typed);
 pg_noreturn extern void cust_customer_report_unconfirmed(const char *schema,
 														 int64 id);
 

@@ -10,8 +10,7 @@
 #include "email.h"
 #include "guc.h"
 #include "keyorder.h"
-#include "space.h"
-#include "trigger.h"
+#include "normalize.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -23,103 +22,11 @@ static const PlanQuery delete_deliveries = {
 	.argtypes = {INT8OID},
 };
 
-pg_noreturn static void
-report_rule(const TriggerRow *row, const char *rule, int column,
-			const char *hint, const char *message)
-{
-	cust_report(
-		&(CustError){
-			.rule = rule,
-			.schema = row->schema,
-			.table = row->shape->name,
-			.column = row->shape->columns[column].name,
-			.hint = hint,
-		},
-		"%s", message);
-}
-
-pg_noreturn static void
-report_email(const char *schema, text *typed, const char *fault)
-{
-	cust_report(
-		&(CustError){
-			.rule = "customer_email_valid",
-			.schema = schema,
-			.table = "customer",
-			.column = "email",
-			.hint = "An address looks like name@example.com.",
-		},
-		"invalid e-mail address \"%s\": %s", cust_email_shown(typed), fault);
-}
-
-/* The address as it is stored; raises customer_email_valid. */
-text *
-cust_customer_email(const char *schema, text *typed)
-{
-	const char *fault;
-	text *normal = cust_email_normalize(typed, &fault);
-
-	if (normal == NULL)
-		report_email(schema, typed, fault);
-	return normal;
-}
-
-static void
-normalize_email(TriggerRow *row)
-{
-	bool isnull;
-	Datum value = cust_trigger_new(row, CUSTOMER_EMAIL, &isnull);
-
-	if (!isnull)
-		cust_trigger_set(row, CUSTOMER_EMAIL,
-						 PointerGetDatum(
-							 cust_customer_email(row->schema,
-												 DatumGetTextPP(value))));
-}
-
-/* A value of nothing but white space is none. */
-static void
-clear_blank(TriggerRow *row, int column)
-{
-	bool isnull;
-	Datum value = cust_trigger_new(row, column, &isnull);
-	text *given;
-
-	if (isnull)
-		return;
-	given = DatumGetTextPP(value);
-	if (cust_is_blank(VARDATA_ANY(given), VARSIZE_ANY_EXHDR(given)))
-		cust_trigger_set_null(row, column);
-}
-
-static Jsonb *
-checked_metadata(TriggerRow *row)
-{
-	bool isnull;
-	Datum value = cust_trigger_new(row, CUSTOMER_METADATA, &isnull);
-	Jsonb *metadata;
-
-	if (isnull)
-	{
-		value = DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"));
-		cust_trigger_set(row, CUSTOMER_METADATA, value);
-	}
-	metadata = DatumGetJsonbP(value);
-	if (!JB_ROOT_IS_OBJECT(metadata))
-		report_rule(row, "customer_metadata_object", CUSTOMER_METADATA,
-					"Metadata looks like {\"key\": \"value\"}.",
-					"metadata of a customer must be a JSON object");
-	if (cust_keyorder_has_blank(metadata))
-		report_rule(row, "customer_metadata_object", CUSTOMER_METADATA, NULL,
-					"metadata of a customer must not have an empty key");
-	return metadata;
-}
-
 /* Keeps metadata an object, and metadata_order the order of its keys. */
 static void
 normalize_metadata(TriggerRow *row)
 {
-	Jsonb *metadata = checked_metadata(row);
+	Jsonb *metadata = cust_normalize_metadata(row, CUSTOMER_METADATA);
 	bool isnull;
 	Datum value = cust_trigger_new(row, CUSTOMER_METADATA_ORDER, &isnull);
 	ArrayType *order;
@@ -135,11 +42,11 @@ normalize_metadata(TriggerRow *row)
 static void
 normalize_row(TriggerRow *row)
 {
-	normalize_email(row);
-	clear_blank(row, CUSTOMER_FIRST_NAME);
-	clear_blank(row, CUSTOMER_LAST_NAME);
-	clear_blank(row, CUSTOMER_COMPANY_NAME);
-	clear_blank(row, CUSTOMER_PHONE);
+	cust_normalize_email(row, CUSTOMER_EMAIL);
+	cust_normalize_blank(row, CUSTOMER_FIRST_NAME);
+	cust_normalize_blank(row, CUSTOMER_LAST_NAME);
+	cust_normalize_blank(row, CUSTOMER_COMPANY_NAME);
+	cust_normalize_blank(row, CUSTOMER_PHONE);
 	normalize_metadata(row);
 }
 
@@ -164,19 +71,6 @@ guard_insert(TriggerRow *row)
 	cust_trigger_stamp(row, CUSTOMER_UPDATED_AT, CUSTOMER_VERSION);
 }
 
-/* Is the address another one, not just written in another case? */
-static bool
-email_changed(const TriggerRow *row)
-{
-	bool old_null;
-	bool new_null;
-	Datum old = cust_trigger_old(row, CUSTOMER_EMAIL, &old_null);
-	Datum new = cust_trigger_new(row, CUSTOMER_EMAIL, &new_null);
-
-	return !old_null && !new_null &&
-		!cust_email_equal(DatumGetTextPP(old), DatumGetTextPP(new));
-}
-
 static void
 guard_update(TriggerRow *row)
 {
@@ -187,16 +81,17 @@ guard_update(TriggerRow *row)
 					 psprintf("customer " INT64_FORMAT,
 							  cust_trigger_old_id(row, CUSTOMER_ID)));
 	if (cust_trigger_changed(row, CUSTOMER_HAS_ACCOUNT))
-		report_rule(row, "customer_account_fixed", CUSTOMER_HAS_ACCOUNT,
-					"Registering adds a registered customer beside the guest.",
-					psprintf("has_account of customer " INT64_FORMAT
-							 " cannot be changed",
-							 cust_trigger_old_id(row, CUSTOMER_ID)));
+		cust_trigger_refuse(
+			row, "customer_account_fixed", CUSTOMER_HAS_ACCOUNT,
+			"Registering adds a registered customer beside the guest.",
+			psprintf("has_account of customer " INT64_FORMAT
+					 " cannot be changed",
+					 cust_trigger_old_id(row, CUSTOMER_ID)));
 	normalize_row(row);
 	cust_trigger_keep(row, CUSTOMER_EMAIL_CHANGED_AT);
 	cust_trigger_keep(row, CUSTOMER_REGISTERED_AT);
 	cust_trigger_keep(row, CUSTOMER_CREATED_BY);
-	if (email_changed(row))
+	if (cust_normalize_email_changed(row, CUSTOMER_EMAIL))
 		cust_trigger_set(row, CUSTOMER_EMAIL_CHANGED_AT,
 						 TimestampTzGetDatum(now));
 	cust_trigger_stamp(row, CUSTOMER_UPDATED_AT, CUSTOMER_VERSION);
@@ -274,7 +169,7 @@ customers_customer_guard(PG_FUNCTION_ARGS)
 			guard_delete(&row);
 			break;
 		case TRIGGER_TRUNCATE:
-			report_rule(
+			cust_trigger_refuse(
 				&row, "customer_delete_confirmed", CUSTOMER_ID,
 				"Delete customers one by one, or drop the store with customers.drop_store.",
 				"table \"customer\" cannot be truncated: each deletion is confirmed by itself");

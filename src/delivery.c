@@ -15,9 +15,9 @@
 #include "subscribed.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/tuplestore.h"
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
 #define MAX_BATCH 1000
 
@@ -69,51 +69,55 @@ time_after(TimestampTz clock, Datum span, TimestampTz least,
  * The last column: may it be claimed?  By the index, the longest due first;
  * what another claims meanwhile is skipped.
  */
-static const PlanQuery select_due =
-	{.text =
-		 "SELECT d.id, d.event_id, e.type, d.attempts" PLUS "1,"
-		 " e.customer_id, e.order_id, e.payload, d.confidential, e.created_at,"
-		 " d.expires_at" GT "$2 AND e.id IS NOT NULL"
-		 " FROM @store@.delivery d"
-		 " LEFT JOIN @store@.event e ON e.id" EQ "d.event_id"
-		 " WHERE d.subscription" EQ "$1 AND d.failed_at IS NULL"
-		 " AND d.available_at" LE "$2"
-		 " ORDER BY d.available_at LIMIT $3 FOR UPDATE OF d SKIP LOCKED",
-	 .as_owner = true,
-	 .nargs = 3,
-	 .argtypes = {TEXTOID, TIMESTAMPTZOID, INT8OID}};
+static const PlanQuery select_due = {
+	.text =
+		"SELECT d.id, d.event_id, e.type, d.attempts" PLUS "1,"
+		" e.customer_id, e.order_id, e.payload, d.confidential, e.created_at,"
+		" d.expires_at" GT "$2 AND e.id IS NOT NULL"
+		" FROM @store@.delivery d"
+		" LEFT JOIN @store@.event e ON e.id" EQ "d.event_id"
+		" WHERE d.subscription" EQ "$1 AND d.failed_at IS NULL"
+		" AND d.available_at" LE "$2"
+		" ORDER BY d.available_at LIMIT $3 FOR UPDATE OF d SKIP LOCKED",
+	.as_owner = true,
+	.nargs = 3,
+	.argtypes = {TEXTOID, TIMESTAMPTZOID, INT8OID},
+};
 
 /* an error is of the last attempt, so a leased delivery has none */
-static const PlanQuery lease_deliveries =
-	{.text = "UPDATE @store@.delivery SET attempts = attempts" PLUS "1,"
-			 " available_at = $2, last_error = NULL WHERE id" EQ "ANY ($1)",
-	 .as_owner = true,
-	 .nargs = 2,
-	 .argtypes = {INT8ARRAYOID, TIMESTAMPTZOID}};
+static const PlanQuery lease_deliveries = {
+	.text = "UPDATE @store@.delivery SET attempts = attempts" PLUS "1,"
+			" available_at = $2, last_error = NULL WHERE id" EQ "ANY ($1)",
+	.as_owner = true,
+	.nargs = 2,
+	.argtypes = {INT8ARRAYOID, TIMESTAMPTZOID},
+};
 
-static const PlanQuery delete_deliveries =
-	{.text = "DELETE FROM @store@.delivery WHERE id" EQ "ANY (ARRAY("
-			 " SELECT id FROM @store@.delivery WHERE id" EQ "ANY ($1)"
-			 " ORDER BY id FOR UPDATE))",
-	 .as_owner = true,
-	 .nargs = 1,
-	 .argtypes = {INT8ARRAYOID}};
+static const PlanQuery delete_deliveries = {
+	.text = "DELETE FROM @store@.delivery WHERE id" EQ "ANY (ARRAY("
+			" SELECT id FROM @store@.delivery WHERE id" EQ "ANY ($1)"
+			" ORDER BY id FOR UPDATE))",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {INT8ARRAYOID},
+};
 
 /*
  * Without it a long queue of expired deliveries would be met batch by batch,
  * each time behind all the dead entries of the index.
  */
-static const PlanQuery sweep_expired =
-	{.text = "DELETE FROM @store@.delivery WHERE id" EQ "ANY (ARRAY("
-			 " SELECT id FROM @store@.delivery WHERE id" EQ "ANY (ARRAY("
-			 " SELECT d.id FROM (SELECT id, expires_at FROM @store@.delivery"
-			 " WHERE subscription" EQ "$1 AND failed_at IS NULL"
-			 " AND available_at" LE "$2 ORDER BY available_at LIMIT " SWEEP
-			 ") AS d"
-			 " WHERE d.expires_at" LE "$2)) FOR UPDATE SKIP LOCKED))",
-	 .as_owner = true,
-	 .nargs = 2,
-	 .argtypes = {TEXTOID, TIMESTAMPTZOID}};
+static const PlanQuery sweep_expired = {
+	.text = "DELETE FROM @store@.delivery WHERE id" EQ "ANY (ARRAY("
+			" SELECT id FROM @store@.delivery WHERE id" EQ "ANY (ARRAY("
+			" SELECT d.id FROM (SELECT id, expires_at FROM @store@.delivery"
+			" WHERE subscription" EQ "$1 AND failed_at IS NULL"
+			" AND available_at" LE "$2 ORDER BY available_at LIMIT " SWEEP
+			") AS d"
+			" WHERE d.expires_at" LE "$2)) FOR UPDATE SKIP LOCKED))",
+	.as_owner = true,
+	.nargs = 2,
+	.argtypes = {TEXTOID, TIMESTAMPTZOID},
+};
 
 /* The ids of the rows that may be claimed, or of the others. */
 static NullableDatum
@@ -252,28 +256,31 @@ customers_acknowledge_deliveries(PG_FUNCTION_ARGS)
 	PG_RETURN_INT32((int32) rows.count);
 }
 
-static const PlanQuery lock_delivery =
-	{.text = "SELECT attempts::pg_catalog.int8 FROM @store@.delivery"
-			 " WHERE id" EQ "$1 FOR UPDATE",
-	 .as_owner = true,
-	 .nargs = 1,
-	 .argtypes = {INT8OID}};
+static const PlanQuery lock_delivery = {
+	.text = "SELECT attempts::pg_catalog.int8 FROM @store@.delivery"
+			" WHERE id" EQ "$1 FOR UPDATE",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
 
-static const PlanQuery schedule_delivery =
-	{.text = "UPDATE @store@.delivery SET last_error = $2, available_at = $3"
-			 " WHERE id" EQ "$1",
-	 .as_owner = true,
-	 .nargs = 3,
-	 .argtypes = {INT8OID, TEXTOID, TIMESTAMPTZOID}};
+static const PlanQuery schedule_delivery = {
+	.text = "UPDATE @store@.delivery SET last_error = $2, available_at = $3"
+			" WHERE id" EQ "$1",
+	.as_owner = true,
+	.nargs = 3,
+	.argtypes = {INT8OID, TEXTOID, TIMESTAMPTZOID},
+};
 
 /* a dead letter is read by people, who must not find the token */
-static const PlanQuery give_up_delivery =
-	{.text = "UPDATE @store@.delivery SET last_error = $2, failed_at = $3,"
-			 " confidential = confidential" MINUS "'token'::pg_catalog.text"
-			 " WHERE id" EQ "$1",
-	 .as_owner = true,
-	 .nargs = 3,
-	 .argtypes = {INT8OID, TEXTOID, TIMESTAMPTZOID}};
+static const PlanQuery give_up_delivery = {
+	.text = "UPDATE @store@.delivery SET last_error = $2, failed_at = $3,"
+			" confidential = confidential" MINUS "'token'::pg_catalog.text"
+			" WHERE id" EQ "$1",
+	.as_owner = true,
+	.nargs = 3,
+	.argtypes = {INT8OID, TEXTOID, TIMESTAMPTZOID},
+};
 
 /* The error as it is kept. */
 static Datum

@@ -11,6 +11,7 @@
 #include "email.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
+#include "report.h"
 #include "space.h"
 #include "utils/builtins.h"
 
@@ -185,8 +186,8 @@ cust_email_normalize(text *typed, const char **fault)
  * What was typed, as it is shown in a message: on one line, and not in full
  * if it is long.
  */
-char *
-cust_email_shown(text *typed)
+static char *
+shown(text *typed)
 {
 	char *s = text_to_cstring(typed);
 	int length = strlen(s);
@@ -199,6 +200,29 @@ cust_email_shown(text *typed)
 			*c = '?';
 	}
 	return s;
+}
+
+/*
+ * The address as the table stores it; raises <table>_email_valid, naming
+ * schema, table and column email.
+ */
+text *
+cust_email_valid(const char *schema, const char *table, text *typed)
+{
+	const char *fault;
+	text *normal = cust_email_normalize(typed, &fault);
+
+	if (normal == NULL)
+		cust_report(
+			&(CustError){
+				.rule = psprintf("%s_email_valid", table),
+				.schema = schema,
+				.table = table,
+				.column = "email",
+				.hint = "An address looks like name@example.com.",
+			},
+			"invalid e-mail address \"%s\": %s", shown(typed), fault);
+	return normal;
 }
 
 /* Are two addresses the same, ignoring ASCII case? */

@@ -93,7 +93,9 @@ cust_event_record(FunctionCallInfo fcinfo, StoreTable table, int operations,
 	MemoryContext context = CurrentMemoryContext;
 	TriggerRow trigger;
 	Recorder recorder;
-	ChangedRow row = {.trigger = &trigger};
+	ChangedRow row = {
+		.trigger = &trigger,
+	};
 
 	cust_trigger_open(fcinfo, &cust_layout[table], TRIGGER_AFTER_STATEMENT,
 					  operations, &trigger);

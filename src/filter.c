@@ -19,23 +19,24 @@
 #include "utils/numeric.h"
 
 /* What every query with these conditions is made from. */
-const PlanQuery cust_filter_template =
-	{.read_only = true,
-	 .nargs = LIST_COUNT,
-	 .argtypes = {[LIST_WORDS] = TEXTARRAYOID,
-				  [LIST_GRAMS] = INT4ARRAYOID,
-				  [LIST_HAS_ACCOUNT] = BOOLOID,
-				  [LIST_GROUPS] = INT8ARRAYOID,
-				  [LIST_NOT_GROUPS] = INT8ARRAYOID,
-				  [LIST_EMAIL] = TEXTOID,
-				  [LIST_EXTERNAL_ID] = TEXTOID,
-				  [LIST_CREATED_FROM] = TIMESTAMPTZOID,
-				  [LIST_CREATED_BEFORE] = TIMESTAMPTZOID,
-				  [LIST_UPDATED_FROM] = TIMESTAMPTZOID,
-				  [LIST_METADATA] = JSONBOID,
-				  [LIST_AFTER_TEXT] = TEXTOID,
-				  [LIST_AFTER_TIME] = TIMESTAMPTZOID,
-				  [LIST_AFTER_ID] = INT8OID}};
+const PlanQuery cust_filter_template = {
+	.read_only = true,
+	.nargs = LIST_COUNT,
+	.argtypes = {[LIST_WORDS] = TEXTARRAYOID,
+				 [LIST_GRAMS] = INT4ARRAYOID,
+				 [LIST_HAS_ACCOUNT] = BOOLOID,
+				 [LIST_GROUPS] = INT8ARRAYOID,
+				 [LIST_NOT_GROUPS] = INT8ARRAYOID,
+				 [LIST_EMAIL] = TEXTOID,
+				 [LIST_EXTERNAL_ID] = TEXTOID,
+				 [LIST_CREATED_FROM] = TIMESTAMPTZOID,
+				 [LIST_CREATED_BEFORE] = TIMESTAMPTZOID,
+				 [LIST_UPDATED_FROM] = TIMESTAMPTZOID,
+				 [LIST_METADATA] = JSONBOID,
+				 [LIST_AFTER_TEXT] = TEXTOID,
+				 [LIST_AFTER_TIME] = TIMESTAMPTZOID,
+				 [LIST_AFTER_ID] = INT8OID},
+};
 
 #define SEARCH_FIELDS \
 	"c.email, c.first_name, c.last_name, c.company_name, c.phone"
@@ -127,9 +128,11 @@ describe_time(void *pair)
 static void
 read_time(const JsonPair *pair, NullableDatum *parameter)
 {
-	ErrorContextCallback context = {.previous = error_context_stack,
-									.callback = describe_time,
-									.arg = unconstify(JsonPair *, pair)};
+	ErrorContextCallback context = {
+		.previous = error_context_stack,
+		.callback = describe_time,
+		.arg = unconstify(JsonPair *, pair),
+	};
 	char *typed;
 
 	read_string(pair, parameter);

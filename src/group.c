@@ -13,30 +13,17 @@
 #include "grams.h"
 #include "guc.h"
 #include "json.h"
-#include "keyorder.h"
+#include "normalize.h"
 #include "page.h"
 #include "pagerows.h"
 #include "space.h"
 #include "store.h"
-#include "trigger.h"
 #include "utils/builtins.h"
 
 /* ------------------------------------------------------------------------
  * The guard of table customer_group
  * ------------------------------------------------------------------------
  */
-
-pg_noreturn static void
-report_rule(const TriggerRow *row, const char *rule, int column,
-			const char *hint, const char *message)
-{
-	cust_report(&(CustError){.rule = rule,
-							 .schema = row->schema,
-							 .table = row->shape->name,
-							 .column = row->shape->columns[column].name,
-							 .hint = hint},
-				"%s", message);
-}
 
 /* The name without white space around it; raises customer_group_name_given. */
 static void
@@ -60,36 +47,12 @@ normalize_name(TriggerRow *row)
 	while (start < end && cust_is_space(end[-1]))
 		end--;
 	if (start == end)
-		report_rule(row, "customer_group_name_given", GROUP_NAME, NULL,
-					"the name of a customer group must not be blank");
+		cust_trigger_refuse(row, "customer_group_name_given", GROUP_NAME, NULL,
+							"the name of a customer group must not be blank");
 	if ((size_t) (end - start) < length)
 		cust_trigger_set(row, GROUP_NAME,
 						 PointerGetDatum(
 							 cstring_to_text_with_len(start, end - start)));
-}
-
-/* Keeps metadata an object; raises customer_group_metadata_object. */
-static void
-normalize_metadata(TriggerRow *row)
-{
-	bool isnull;
-	Datum value = cust_trigger_new(row, GROUP_METADATA, &isnull);
-	Jsonb *metadata;
-
-	if (isnull)
-	{
-		value = DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"));
-		cust_trigger_set(row, GROUP_METADATA, value);
-	}
-	metadata = DatumGetJsonbP(value);
-	if (!JB_ROOT_IS_OBJECT(metadata))
-		report_rule(row, "customer_group_metadata_object", GROUP_METADATA,
-					"Metadata looks like {\"key\": \"value\"}.",
-					"metadata of a customer group must be a JSON object");
-	if (cust_keyorder_has_blank(metadata))
-		report_rule(row, "customer_group_metadata_object", GROUP_METADATA,
-					NULL,
-					"metadata of a customer group must not have an empty key");
 }
 
 PG_FUNCTION_INFO_V1(customers_customer_group_guard);
@@ -108,7 +71,7 @@ customers_customer_group_guard(PG_FUNCTION_ARGS)
 						 psprintf("customer group " INT64_FORMAT,
 								  cust_trigger_old_id(&row, GROUP_ID)));
 	normalize_name(&row);
-	normalize_metadata(&row);
+	(void) cust_normalize_metadata(&row, GROUP_METADATA);
 	if (row.operation == TRIGGER_UPDATE)
 		cust_trigger_keep(&row, GROUP_CREATED_BY);
 	else
@@ -123,16 +86,18 @@ customers_customer_group_guard(PG_FUNCTION_ARGS)
  * ------------------------------------------------------------------------
  */
 
-static const PlanQuery insert_group =
-	{.text = "INSERT INTO @store@.customer_group (id, name, metadata)"
-			 " VALUES ($1, $2, $3)",
-	 .nargs = 3,
-	 .argtypes = {INT8OID, TEXTOID, JSONBOID}};
+static const PlanQuery insert_group = {
+	.text = "INSERT INTO @store@.customer_group (id, name, metadata)"
+			" VALUES ($1, $2, $3)",
+	.nargs = 3,
+	.argtypes = {INT8OID, TEXTOID, JSONBOID},
+};
 
-static const PlanQuery delete_group =
-	{.text = "DELETE FROM @store@.customer_group WHERE id" EQ "$1",
-	 .nargs = 1,
-	 .argtypes = {INT8OID}};
+static const PlanQuery delete_group = {
+	.text = "DELETE FROM @store@.customer_group WHERE id" EQ "$1",
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
 
 PG_FUNCTION_INFO_V1(customers_create_group);
 
@@ -210,23 +175,29 @@ enum ChangeParameter
  * One for each set of columns, so that the owner's column privileges and
  * UPDATE OF triggers mean what they say.
  */
-static const PlanQuery update_name = {.text = UPDATE_GROUP(SET_NAME),
-									  .nargs = CHANGE_COUNT,
-									  .argtypes = CHANGE_ARGTYPES};
+static const PlanQuery update_name = {
+	.text = UPDATE_GROUP(SET_NAME),
+	.nargs = CHANGE_COUNT,
+	.argtypes = CHANGE_ARGTYPES,
+};
 
-static const PlanQuery update_metadata = {.text = UPDATE_GROUP(SET_METADATA),
-										  .nargs = CHANGE_COUNT,
-										  .argtypes = CHANGE_ARGTYPES};
+static const PlanQuery update_metadata = {
+	.text = UPDATE_GROUP(SET_METADATA),
+	.nargs = CHANGE_COUNT,
+	.argtypes = CHANGE_ARGTYPES,
+};
 
-static const PlanQuery update_both = {.text = UPDATE_GROUP(SET_NAME
-														   ", " SET_METADATA),
-									  .nargs = CHANGE_COUNT,
-									  .argtypes = CHANGE_ARGTYPES};
+static const PlanQuery update_both = {
+	.text = UPDATE_GROUP(SET_NAME ", " SET_METADATA),
+	.nargs = CHANGE_COUNT,
+	.argtypes = CHANGE_ARGTYPES,
+};
 
-static const PlanQuery select_version =
-	{.text = "SELECT version FROM @store@.customer_group WHERE id" EQ "$1",
-	 .nargs = CHANGE_COUNT,
-	 .argtypes = CHANGE_ARGTYPES};
+static const PlanQuery select_version = {
+	.text = "SELECT version FROM @store@.customer_group WHERE id" EQ "$1",
+	.nargs = CHANGE_COUNT,
+	.argtypes = CHANGE_ARGTYPES,
+};
 
 static NullableDatum
 name_value(const JsonbValue *value)
@@ -325,19 +296,19 @@ customers_update_group(PG_FUNCTION_ARGS)
 #define NAME_KEY LOWER_C("g.name")
 
 /* names are unique, and behind '' in the order, so the name alone is the key */
-static const PlanQuery select_groups =
-	{.text =
-		 "SELECT g.id, g.name,"
-		 " (SELECT pg_catalog.count(*) FROM @store@.customer_group_member m"
-		 " WHERE m.customer_group_id" EQ "g.id),"
-		 " g.metadata, g.created_at, " NAME_KEY
-		 " FROM @store@.customer_group g"
-		 " WHERE " NAME_KEY GT "$2 AND ($1 IS NULL OR"
-		 " customers.search_matches($1, g.name, NULL, NULL, NULL, NULL))"
-		 " ORDER BY " NAME_KEY " LIMIT $3",
-	 .read_only = true,
-	 .nargs = 3,
-	 .argtypes = {TEXTARRAYOID, TEXTOID, INT8OID}};
+static const PlanQuery select_groups = {
+	.text = "SELECT g.id, g.name,"
+			" (SELECT pg_catalog.count(*) FROM @store@.customer_group_member m"
+			" WHERE m.customer_group_id" EQ "g.id),"
+			" g.metadata, g.created_at, " NAME_KEY
+			" FROM @store@.customer_group g"
+			" WHERE " NAME_KEY GT "$2 AND ($1 IS NULL OR"
+			" customers.search_matches($1, g.name, NULL, NULL, NULL, NULL))"
+			" ORDER BY " NAME_KEY " LIMIT $3",
+	.read_only = true,
+	.nargs = 3,
+	.argtypes = {TEXTARRAYOID, TEXTOID, INT8OID},
+};
 
 PG_FUNCTION_INFO_V1(customers_list_groups);
 

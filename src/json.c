@@ -52,7 +52,9 @@ cust_json_int64(JsonObject *object, const char *key, int64 number)
 void
 cust_json_text(JsonObject *object, const char *key, const char *s)
 {
-	JsonbValue value = {.type = jbvNull};
+	JsonbValue value = {
+		.type = jbvNull,
+	};
 
 	push_key(object, key);
 	if (s != NULL)

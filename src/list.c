@@ -390,7 +390,9 @@ PG_FUNCTION_INFO_V1(customers_list_customers);
 Datum
 customers_list_customers(PG_FUNCTION_ARGS)
 {
-	ListPage page = {.store = cust_store_read()};
+	ListPage page = {
+		.store = cust_store_read(),
+	};
 
 	InitMaterializedSRF(fcinfo, 0);
 	page.size = cust_page_size(fcinfo, 3);
@@ -409,7 +411,9 @@ PG_FUNCTION_INFO_V1(customers_count_customers);
 Datum
 customers_count_customers(PG_FUNCTION_ARGS)
 {
-	ListPage page = {.store = cust_store_read()};
+	ListPage page = {
+		.store = cust_store_read(),
+	};
 	StringInfoData text;
 	PlanRows rows;
 	int64 count;

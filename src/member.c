@@ -136,27 +136,30 @@ read_ids(FunctionCallInfo fcinfo, int argument, const char *name)
 	return make_list(ids, n);
 }
 
-static const PlanQuery lock_customers =
-	{.text = "SELECT id FROM @store@.customer WHERE id" EQ "ANY ($1)"
-			 " ORDER BY id FOR KEY SHARE",
-	 .as_owner = true,
-	 .nargs = 1,
-	 .argtypes = {INT8ARRAYOID}};
+static const PlanQuery lock_customers = {
+	.text = "SELECT id FROM @store@.customer WHERE id" EQ "ANY ($1)"
+			" ORDER BY id FOR KEY SHARE",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {INT8ARRAYOID},
+};
 
 /* so that those who set the groups of one customer queue */
-static const PlanQuery lock_customers_alone =
-	{.text = "SELECT id FROM @store@.customer WHERE id" EQ "ANY ($1)"
-			 " ORDER BY id FOR NO KEY UPDATE",
-	 .as_owner = true,
-	 .nargs = 1,
-	 .argtypes = {INT8ARRAYOID}};
+static const PlanQuery lock_customers_alone = {
+	.text = "SELECT id FROM @store@.customer WHERE id" EQ "ANY ($1)"
+			" ORDER BY id FOR NO KEY UPDATE",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {INT8ARRAYOID},
+};
 
-static const PlanQuery lock_groups =
-	{.text = "SELECT id FROM @store@.customer_group WHERE id" EQ "ANY ($1)"
-			 " ORDER BY id FOR KEY SHARE",
-	 .as_owner = true,
-	 .nargs = 1,
-	 .argtypes = {INT8ARRAYOID}};
+static const PlanQuery lock_groups = {
+	.text = "SELECT id FROM @store@.customer_group WHERE id" EQ "ANY ($1)"
+			" ORDER BY id FOR KEY SHARE",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {INT8ARRAYOID},
+};
 
 /* Locks the rows; raises 23503 for the first id of which there is none. */
 static void
@@ -178,42 +181,46 @@ lock_rows(const Store *store, StoreTable table, const PlanQuery *query,
  * ------------------------------------------------------------------------
  */
 
-static const PlanQuery insert_members =
-	{.text =
-		 "INSERT INTO @store@.customer_group_member"
-		 " (customer_group_id, customer_id) SELECT g.id, c.id"
-		 " FROM pg_catalog.unnest($1) AS g(id), pg_catalog.unnest($2) AS c(id)"
-		 " ORDER BY g.id, c.id ON CONFLICT DO NOTHING",
-	 .nargs = 2,
-	 .argtypes = {INT8ARRAYOID, INT8ARRAYOID}};
+static const PlanQuery insert_members = {
+	.text =
+		"INSERT INTO @store@.customer_group_member"
+		" (customer_group_id, customer_id) SELECT g.id, c.id"
+		" FROM pg_catalog.unnest($1) AS g(id), pg_catalog.unnest($2) AS c(id)"
+		" ORDER BY g.id, c.id ON CONFLICT DO NOTHING",
+	.nargs = 2,
+	.argtypes = {INT8ARRAYOID, INT8ARRAYOID},
+};
 
 /* in the order of all functions that add and remove */
-static const PlanQuery lock_members =
-	{.text = "SELECT customer_group_id, customer_id"
-			 " FROM @store@.customer_group_member"
-			 " WHERE customer_group_id" EQ "ANY ($1)"
-			 " AND customer_id" EQ "ANY ($2)"
-			 " ORDER BY customer_group_id, customer_id FOR UPDATE",
-	 .as_owner = true,
-	 .nargs = 2,
-	 .argtypes = {INT8ARRAYOID, INT8ARRAYOID}};
+static const PlanQuery lock_members = {
+	.text = "SELECT customer_group_id, customer_id"
+			" FROM @store@.customer_group_member"
+			" WHERE customer_group_id" EQ "ANY ($1)"
+			" AND customer_id" EQ "ANY ($2)"
+			" ORDER BY customer_group_id, customer_id FOR UPDATE",
+	.as_owner = true,
+	.nargs = 2,
+	.argtypes = {INT8ARRAYOID, INT8ARRAYOID},
+};
 
-static const PlanQuery lock_other_members =
-	{.text = "SELECT customer_group_id, customer_id"
-			 " FROM @store@.customer_group_member"
-			 " WHERE customer_group_id" NE "ALL ($1)"
-			 " AND customer_id" EQ "ANY ($2)"
-			 " ORDER BY customer_group_id, customer_id FOR UPDATE",
-	 .as_owner = true,
-	 .nargs = 2,
-	 .argtypes = {INT8ARRAYOID, INT8ARRAYOID}};
+static const PlanQuery lock_other_members = {
+	.text = "SELECT customer_group_id, customer_id"
+			" FROM @store@.customer_group_member"
+			" WHERE customer_group_id" NE "ALL ($1)"
+			" AND customer_id" EQ "ANY ($2)"
+			" ORDER BY customer_group_id, customer_id FOR UPDATE",
+	.as_owner = true,
+	.nargs = 2,
+	.argtypes = {INT8ARRAYOID, INT8ARRAYOID},
+};
 
-static const PlanQuery delete_members =
-	{.text = "DELETE FROM @store@.customer_group_member"
-			 " WHERE customer_group_id" EQ "ANY ($1)"
-			 " AND customer_id" EQ "ANY ($2)",
-	 .nargs = 2,
-	 .argtypes = {INT8ARRAYOID, INT8ARRAYOID}};
+static const PlanQuery delete_members = {
+	.text = "DELETE FROM @store@.customer_group_member"
+			" WHERE customer_group_id" EQ "ANY ($1)"
+			" AND customer_id" EQ "ANY ($2)",
+	.nargs = 2,
+	.argtypes = {INT8ARRAYOID, INT8ARRAYOID},
+};
 
 static IdList
 column_ids(const PlanRows *rows, int column)
@@ -361,15 +368,16 @@ customers_set_groups(PG_FUNCTION_ARGS)
  * ------------------------------------------------------------------------
  */
 
-static const PlanQuery select_groups_of =
-	{.text = "SELECT g.id, g.name, g.metadata, m.added_at"
-			 " FROM @store@.customer_group_member m"
-			 " JOIN @store@.customer_group g ON g.id" EQ "m.customer_group_id"
-			 " WHERE m.customer_id" EQ "$1"
-			 " ORDER BY " LOWER_C("g.name") ", g.id",
-	 .read_only = true,
-	 .nargs = 1,
-	 .argtypes = {INT8OID}};
+static const PlanQuery select_groups_of = {
+	.text = "SELECT g.id, g.name, g.metadata, m.added_at"
+			" FROM @store@.customer_group_member m"
+			" JOIN @store@.customer_group g ON g.id" EQ "m.customer_group_id"
+			" WHERE m.customer_id" EQ "$1"
+			" ORDER BY " LOWER_C("g.name") ", g.id",
+	.read_only = true,
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
 
 PG_FUNCTION_INFO_V1(customers_customer_groups);
 
@@ -393,22 +401,24 @@ customers_customer_groups(PG_FUNCTION_ARGS)
 
 #define CURSOR_KIND "group_customers"
 
-static const PlanQuery select_group =
-	{.text = "SELECT id FROM @store@.customer_group WHERE id" EQ "$1",
-	 .read_only = true,
-	 .nargs = 1,
-	 .argtypes = {INT8OID}};
+static const PlanQuery select_group = {
+	.text = "SELECT id FROM @store@.customer_group WHERE id" EQ "$1",
+	.read_only = true,
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
 
-static const PlanQuery select_members =
-	{.text = "SELECT c.id, c.email, " CUSTOMER_TYPE ", " CUSTOMER_FULL_NAME ","
-			 " m.added_at, NULL::pg_catalog.text"
-			 " FROM @store@.customer_group_member m"
-			 " JOIN @store@.customer c ON c.id" EQ "m.customer_id"
-			 " WHERE m.customer_group_id" EQ "$1 AND m.customer_id" GT "$2"
-			 " ORDER BY m.customer_id LIMIT $3",
-	 .read_only = true,
-	 .nargs = 3,
-	 .argtypes = {INT8OID, INT8OID, INT8OID}};
+static const PlanQuery select_members = {
+	.text = "SELECT c.id, c.email, " CUSTOMER_TYPE ", " CUSTOMER_FULL_NAME ","
+			" m.added_at, NULL::pg_catalog.text"
+			" FROM @store@.customer_group_member m"
+			" JOIN @store@.customer c ON c.id" EQ "m.customer_id"
+			" WHERE m.customer_group_id" EQ "$1 AND m.customer_id" GT "$2"
+			" ORDER BY m.customer_id LIMIT $3",
+	.read_only = true,
+	.nargs = 3,
+	.argtypes = {INT8OID, INT8OID, INT8OID},
+};
 
 PG_FUNCTION_INFO_V1(customers_group_customers);
 
@@ -447,15 +457,16 @@ customers_group_customers(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-static const PlanQuery select_in_group =
-	{.text = "SELECT EXISTS (SELECT FROM @store@.customer_group g"
-			 " JOIN @store@.customer_group_member m ON m.customer_group_id" EQ
-			 "g.id"
-			 " WHERE " LOWER_C("g.name")
-				 EQ LOWER_C("$2") " AND m.customer_id" EQ "$1)",
-	 .read_only = true,
-	 .nargs = 2,
-	 .argtypes = {INT8OID, TEXTOID}};
+static const PlanQuery select_in_group = {
+	.text = "SELECT EXISTS (SELECT FROM @store@.customer_group g"
+			" JOIN @store@.customer_group_member m ON m.customer_group_id" EQ
+			"g.id"
+			" WHERE " LOWER_C("g.name")
+				EQ LOWER_C("$2") " AND m.customer_id" EQ "$1)",
+	.read_only = true,
+	.nargs = 2,
+	.argtypes = {INT8OID, TEXTOID},
+};
 
 PG_FUNCTION_INFO_V1(customers_in_group);
 

@@ -15,12 +15,12 @@
 #include "expect.h"
 #include "funcapi.h"
 #include "guc.h"
+#include "normalize.h"
 #include "page.h"
-#include "trigger.h"
 #include "utils/builtins.h"
-#include "utils/tuplestore.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
 /* ------------------------------------------------------------------------
  * The guard of table orders
@@ -50,54 +50,11 @@ static const PlanQuery lock_guest = {
 	.argtypes = {INT8OID},
 };
 
-pg_noreturn static void
-report_invalid_email(const TriggerRow *row, text *typed, const char *fault)
-{
-	cust_report(
-		&(CustError){
-			.rule = "orders_email_valid",
-			.schema = row->schema,
-			.table = row->shape->name,
-			.column = "email",
-			.hint = "An address looks like name@example.com.",
-		},
-		"invalid e-mail address \"%s\" of an order: %s",
-		cust_email_shown(typed), fault);
-}
-
 static void
 normalize_row(TriggerRow *row)
 {
-	bool isnull;
-	Datum value = cust_trigger_new(row, ORDERS_EMAIL, &isnull);
-
-	if (!isnull)
-	{
-		text *typed = DatumGetTextPP(value);
-		const char *fault;
-		text *normal = cust_email_normalize(typed, &fault);
-
-		if (normal == NULL)
-			report_invalid_email(row, typed, fault);
-		cust_trigger_set(row, ORDERS_EMAIL, PointerGetDatum(normal));
-	}
-	if (cust_trigger_is_null(row, ORDERS_METADATA))
-		cust_trigger_set(row, ORDERS_METADATA,
-						 DirectFunctionCall1(jsonb_in, CStringGetDatum("{}")));
-}
-
-/* Is the address another one, not just written in another case? */
-static bool
-email_changed(const TriggerRow *row)
-{
-	bool old_null;
-	bool new_null;
-	Datum old = cust_trigger_old(row, ORDERS_EMAIL, &old_null);
-	Datum new = cust_trigger_new(row, ORDERS_EMAIL, &new_null);
-
-	if (old_null || new_null)
-		return old_null != new_null;
-	return !cust_email_equal(DatumGetTextPP(old), DatumGetTextPP(new));
+	cust_normalize_email(row, ORDERS_EMAIL);
+	(void) cust_normalize_metadata(row, ORDERS_METADATA);
 }
 
 static NullableDatum
@@ -202,7 +159,7 @@ guard_update(TriggerRow *row)
 							  cust_trigger_old_id(row, ORDERS_ID)));
 	normalize_row(row);
 	cust_trigger_keep(row, ORDERS_EMAIL_CHANGED_AT);
-	if (email_changed(row))
+	if (cust_normalize_email_changed(row, ORDERS_EMAIL))
 		cust_trigger_set(row, ORDERS_EMAIL_CHANGED_AT,
 						 TimestampTzGetDatum(now));
 	if (cust_trigger_changed(row, ORDERS_CUSTOMER_ID))

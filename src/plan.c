@@ -270,27 +270,29 @@ run_prepared(const PlanQuery *query, const PlanTarget *target,
 	return rows;
 }
 
-/*
- * As the owner, the way that referential-integrity triggers do it: row
- * security of the owner's own tables does not hide rows from a guard.  The
- * details of an error could show a row that the caller may not read.
- */
+/* Completes an error of the query with its hint, or makes it say less. */
+static void
+amend_error(const PlanQuery *query, ErrorData *error)
+{
+	if (query->unique != NULL && error->constraint_name != NULL &&
+		error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION &&
+		strcmp(error->constraint_name, query->unique) == 0)
+		error->hint = unconstify(char *, query->hint);
+	/* the details could show a row that the caller may not read */
+	if (query->as_owner)
+	{
+		error->detail = NULL;
+		error->detail_log = NULL;
+	}
+}
+
 static PlanRows
-run_as_owner(const PlanQuery *query, const PlanTarget *target,
-			 const NullableDatum *args, long limit)
+run_amending_errors(const PlanQuery *query, const PlanTarget *target,
+					const NullableDatum *args, long limit)
 {
 	MemoryContext context = CurrentMemoryContext;
-	Oid user;
-	int security;
 	volatile PlanRows rows = {0, NULL};
 
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(target->owner,
-						   security | SECURITY_LOCAL_USERID_CHANGE |
-							   SECURITY_NOFORCE_RLS |
-							   (query->restricted ?
-									SECURITY_RESTRICTED_OPERATION :
-									0));
 	PG_TRY();
 	{
 		PlanRows result = run_prepared(query, target, args, limit);
@@ -305,13 +307,34 @@ run_as_owner(const PlanQuery *query, const PlanTarget *target,
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
-		error->detail = NULL;
-		error->detail_log = NULL;
+		amend_error(query, error);
 		ReThrowError(error);
 	}
 	PG_END_TRY();
-	SetUserIdAndSecContext(user, security);
 	return (PlanRows){rows.count, rows.table};
+}
+
+/*
+ * As the owner, the way that referential-integrity triggers do it: row
+ * security of the owner's own tables does not hide rows from a guard.  After
+ * an error the (sub)transaction's abort puts the caller back.
+ */
+static PlanRows
+run_as_owner(const PlanQuery *query, const PlanTarget *target,
+			 const NullableDatum *args, long limit)
+{
+	int restricted = query->restricted ? SECURITY_RESTRICTED_OPERATION : 0;
+	Oid user;
+	int security;
+	PlanRows rows;
+
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(target->owner,
+						   security | SECURITY_LOCAL_USERID_CHANGE |
+							   SECURITY_NOFORCE_RLS | restricted);
+	rows = run_amending_errors(query, target, args, limit);
+	SetUserIdAndSecContext(user, security);
+	return rows;
 }
 
 /*
@@ -324,6 +347,8 @@ cust_plan_run(const PlanQuery *query, const PlanTarget *target,
 {
 	if (query->as_owner)
 		return run_as_owner(query, target, args, limit);
+	if (query->unique != NULL)
+		return run_amending_errors(query, target, args, limit);
 	return run_prepared(query, target, args, limit);
 }
 

@@ -43,9 +43,11 @@ typedef struct PlanTarget
 typedef struct PlanQuery
 {
 	const char *text;
-	bool as_owner;	 /* run it as the owner; errors lose details */
-	bool read_only;	 /* for lookups of stable functions */
-	bool restricted; /* as owner, who must not change the session */
+	bool as_owner;		/* run it as the owner; errors lose details */
+	bool read_only;		/* for lookups of stable functions */
+	bool restricted;	/* as owner, who must not change the session */
+	const char *unique; /* if this constraint says that a value is taken, */
+	const char *hint;	/* then this is the hint */
 	int nargs;
 	Oid argtypes[PLAN_MAX_ARGS];
 } PlanQuery;

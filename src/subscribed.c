@@ -11,11 +11,12 @@
 #include "subscribed.h"
 #include "utils/builtins.h"
 
-static const PlanQuery select_subscription =
-	{.text = "SELECT name FROM @store@.subscription WHERE name" EQ "$1",
-	 .as_owner = true,
-	 .nargs = 1,
-	 .argtypes = {TEXTOID}};
+static const PlanQuery select_subscription = {
+	.text = "SELECT name FROM @store@.subscription WHERE name" EQ "$1",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {TEXTOID},
+};
 
 /* Raises 23503: there is no subscription of that name. */
 void
@@ -28,7 +29,8 @@ cust_subscribed_unknown(const Store *store, NullableDatum name)
 			.table = "subscription",
 			.column = "name",
 			.hint =
-				"SELECT * FROM customers.delivery_status(); lists those there are."},
+				"SELECT * FROM customers.delivery_status(); lists those there are.",
+		},
 		"subscription \"%s\" does not exist", TextDatumGetCString(name.value));
 }
 

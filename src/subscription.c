@@ -9,6 +9,7 @@
 
 #include "catalog/pg_type_d.h"
 #include "funcapi.h"
+#include "space.h"
 #include "subscribed.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -29,25 +30,13 @@ static const PlanQuery upsert_subscription = {
 		" ON CONFLICT (name) DO UPDATE"
 		" SET event_types = EXCLUDED.event_types, doorbell = EXCLUDED.doorbell",
 	.nargs = 3,
-	.argtypes = {TEXTOID, TEXTARRAYOID, BOOLOID}};
-
-static bool
-is_blank(text *value)
-{
-	const char *s = VARDATA_ANY(value);
-
-	for (size_t i = 0; i < VARSIZE_ANY_EXHDR(value); i++)
-	{
-		if (s[i] != ' ' && (s[i] < '\t' || s[i] > '\r'))
-			return false;
-	}
-	return true;
-}
+	.argtypes = {TEXTOID, TEXTARRAYOID, BOOLOID},
+};
 
 static void
 check_name(text *name)
 {
-	if (is_blank(name))
+	if (cust_is_blank(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)))
 		cust_report_argument(NULL, "name must not be blank");
 	if (VARSIZE_ANY_EXHDR(name) > MAX_NAME)
 		cust_report_argument(NULL, "name must not be longer than %d bytes",
@@ -69,9 +58,11 @@ check_patterns(ArrayType *patterns)
 		cust_report_argument(hint, "event_types must not be empty");
 	for (int i = 0; i < n; i++)
 	{
-		if (nulls[i])
+		text *pattern = nulls[i] ? NULL : DatumGetTextPP(values[i]);
+
+		if (pattern == NULL)
 			cust_report_argument(hint, "event_types must not contain null");
-		if (is_blank(DatumGetTextPP(values[i])))
+		if (cust_is_blank(VARDATA_ANY(pattern), VARSIZE_ANY_EXHDR(pattern)))
 			cust_report_argument(
 				hint, "event_types must not contain a blank pattern");
 	}
@@ -99,19 +90,21 @@ customers_subscribe(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-static const PlanQuery delete_subscription =
-	{.text = "DELETE FROM @store@.subscription WHERE name" EQ "$1",
-	 .nargs = 1,
-	 .argtypes = {TEXTOID}};
+static const PlanQuery delete_subscription = {
+	.text = "DELETE FROM @store@.subscription WHERE name" EQ "$1",
+	.nargs = 1,
+	.argtypes = {TEXTOID},
+};
 
 /* by ascending id, like those who acknowledge */
-static const PlanQuery delete_deliveries =
-	{.text = "DELETE FROM @store@.delivery WHERE id" EQ "ANY (ARRAY("
-			 " SELECT id FROM @store@.delivery WHERE subscription" EQ "$1"
-			 " ORDER BY id FOR UPDATE))",
-	 .as_owner = true,
-	 .nargs = 1,
-	 .argtypes = {TEXTOID}};
+static const PlanQuery delete_deliveries = {
+	.text = "DELETE FROM @store@.delivery WHERE id" EQ "ANY (ARRAY("
+			" SELECT id FROM @store@.delivery WHERE subscription" EQ "$1"
+			" ORDER BY id FOR UPDATE))",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {TEXTOID},
+};
 
 PG_FUNCTION_INFO_V1(customers_unsubscribe);
 
@@ -140,15 +133,16 @@ customers_unsubscribe(PG_FUNCTION_ARGS)
  */
 
 /* their back-off starts anew; what has expired stays for the next purge */
-static const PlanQuery revive_deliveries =
-	{.text = "UPDATE @store@.delivery SET failed_at = NULL, attempts = 0,"
-			 " available_at = $2 WHERE id" EQ "ANY (ARRAY("
-			 " SELECT id FROM @store@.delivery WHERE subscription" EQ "$1"
-			 " AND failed_at IS NOT NULL AND expires_at" GT "$2"
-			 " ORDER BY id FOR UPDATE))",
-	 .as_owner = true,
-	 .nargs = 2,
-	 .argtypes = {TEXTOID, TIMESTAMPTZOID}};
+static const PlanQuery revive_deliveries = {
+	.text = "UPDATE @store@.delivery SET failed_at = NULL, attempts = 0,"
+			" available_at = $2 WHERE id" EQ "ANY (ARRAY("
+			" SELECT id FROM @store@.delivery WHERE subscription" EQ "$1"
+			" AND failed_at IS NOT NULL AND expires_at" GT "$2"
+			" ORDER BY id FOR UPDATE))",
+	.as_owner = true,
+	.nargs = 2,
+	.argtypes = {TEXTOID, TIMESTAMPTZOID},
+};
 
 PG_FUNCTION_INFO_V1(customers_retry_failed);
 
@@ -184,25 +178,26 @@ customers_retry_failed(PG_FUNCTION_ARGS)
 #define IS_LATER IS_LIVE " AND d.available_at" GT "$1"
 #define IS_LEASED "(d.attempts" GT "0 AND d.last_error IS NULL)"
 
-static const PlanQuery select_status =
-	{.text = "SELECT s.name,"
-			 " pg_catalog.count(*) FILTER (WHERE " IS_WAITING "),"
-			 " pg_catalog.count(*) FILTER (WHERE " IS_LATER
-			 " AND NOT " IS_LEASED "),"
-			 " pg_catalog.count(*) FILTER (WHERE " IS_LATER " AND " IS_LEASED
-			 "),"
-			 " pg_catalog.count(d.failed_at),"
-			 " $1" MINUS
-			 "pg_catalog.min(d.available_at) FILTER (WHERE " IS_WAITING "),"
-			 " (pg_catalog.array_agg(d.last_error"
-			 " ORDER BY COALESCE(d.failed_at, d.available_at) DESC)"
-			 " FILTER (WHERE d.last_error IS NOT NULL))[1]"
-			 " FROM @store@.subscription s"
-			 " LEFT JOIN @store@.delivery d ON d.subscription" EQ "s.name"
-			 " GROUP BY s.name ORDER BY s.name COLLATE pg_catalog.\"C\"",
-	 .read_only = true,
-	 .nargs = 1,
-	 .argtypes = {TIMESTAMPTZOID}};
+static const PlanQuery select_status = {
+	.text = "SELECT s.name,"
+			" pg_catalog.count(*) FILTER (WHERE " IS_WAITING "),"
+			" pg_catalog.count(*) FILTER (WHERE " IS_LATER
+			" AND NOT " IS_LEASED "),"
+			" pg_catalog.count(*) FILTER (WHERE " IS_LATER " AND " IS_LEASED
+			"),"
+			" pg_catalog.count(d.failed_at),"
+			" $1" MINUS
+			"pg_catalog.min(d.available_at) FILTER (WHERE " IS_WAITING "),"
+			" (pg_catalog.array_agg(d.last_error"
+			" ORDER BY COALESCE(d.failed_at, d.available_at) DESC)"
+			" FILTER (WHERE d.last_error IS NOT NULL))[1]"
+			" FROM @store@.subscription s"
+			" LEFT JOIN @store@.delivery d ON d.subscription" EQ "s.name"
+			" GROUP BY s.name ORDER BY s.name COLLATE pg_catalog.\"C\"",
+	.read_only = true,
+	.nargs = 1,
+	.argtypes = {TIMESTAMPTZOID},
+};
 
 PG_FUNCTION_INFO_V1(customers_delivery_status);
 

@@ -25,22 +25,26 @@
  * ------------------------------------------------------------------------
  */
 
-static const PlanQuery select_undelivered =
-	{.text = "SELECT id FROM @store@.delivery"
-			 " WHERE event_id" EQ "$1 AND expires_at" GT "$2",
-	 .as_owner = true,
-	 .nargs = 2,
-	 .argtypes = {INT8OID, TIMESTAMPTZOID}};
+static const PlanQuery select_undelivered = {
+	.text = "SELECT id FROM @store@.delivery"
+			" WHERE event_id" EQ "$1 AND expires_at" GT "$2",
+	.as_owner = true,
+	.nargs = 2,
+	.argtypes = {INT8OID, TIMESTAMPTZOID},
+};
 
 pg_noreturn static void
 report_append_only(const TriggerRow *row, const char *hint,
 				   const char *message)
 {
-	cust_report(&(CustError){.rule = "event_append_only",
-							 .schema = row->schema,
-							 .table = row->shape->name,
-							 .hint = hint},
-				"%s", message);
+	cust_report(
+		&(CustError){
+			.rule = "event_append_only",
+			.schema = row->schema,
+			.table = row->shape->name,
+			.hint = hint,
+		},
+		"%s", message);
 }
 
 /* Notes who acts, in one copy of the row: every change comes through here. */
@@ -152,14 +156,15 @@ customers_event_guard(PG_FUNCTION_ARGS)
 
 #define CURSOR_KIND "timeline"
 
-static const PlanQuery select_events =
-	{.text = "SELECT e.id, e.type, e.actor, e.payload, e.created_at,"
-			 " NULL::pg_catalog.text FROM @store@.event e"
-			 " WHERE e.customer_id" EQ "$1 AND e.id" LT "$2"
-			 " ORDER BY e.id DESC LIMIT $3",
-	 .read_only = true,
-	 .nargs = 3,
-	 .argtypes = {INT8OID, INT8OID, INT8OID}};
+static const PlanQuery select_events = {
+	.text = "SELECT e.id, e.type, e.actor, e.payload, e.created_at,"
+			" NULL::pg_catalog.text FROM @store@.event e"
+			" WHERE e.customer_id" EQ "$1 AND e.id" LT "$2"
+			" ORDER BY e.id DESC LIMIT $3",
+	.read_only = true,
+	.nargs = 3,
+	.argtypes = {INT8OID, INT8OID, INT8OID},
+};
 
 PG_FUNCTION_INFO_V1(customers_customer_timeline);
 
@@ -200,20 +205,22 @@ customers_customer_timeline(PG_FUNCTION_ARGS)
  * ------------------------------------------------------------------------
  */
 
-static const PlanQuery delete_expired =
-	{.text = "DELETE FROM @store@.delivery WHERE id" EQ "ANY (ARRAY("
-			 " SELECT id FROM @store@.delivery WHERE expires_at" LE "$1"
-			 " ORDER BY id FOR UPDATE SKIP LOCKED))",
-	 .as_owner = true,
-	 .nargs = 1,
-	 .argtypes = {TIMESTAMPTZOID}};
+static const PlanQuery delete_expired = {
+	.text = "DELETE FROM @store@.delivery WHERE id" EQ "ANY (ARRAY("
+			" SELECT id FROM @store@.delivery WHERE expires_at" LE "$1"
+			" ORDER BY id FOR UPDATE SKIP LOCKED))",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {TIMESTAMPTZOID},
+};
 
-static const PlanQuery delete_events =
-	{.text = "DELETE FROM @store@.event e WHERE e.created_at" LT "$1"
-			 " AND NOT EXISTS (SELECT FROM @store@.delivery d"
-			 " WHERE d.event_id" EQ "e.id AND d.expires_at" GT "$2)",
-	 .nargs = 2,
-	 .argtypes = {TIMESTAMPTZOID, TIMESTAMPTZOID}};
+static const PlanQuery delete_events = {
+	.text = "DELETE FROM @store@.event e WHERE e.created_at" LT "$1"
+			" AND NOT EXISTS (SELECT FROM @store@.delivery d"
+			" WHERE d.event_id" EQ "e.id AND d.expires_at" GT "$2)",
+	.nargs = 2,
+	.argtypes = {TIMESTAMPTZOID, TIMESTAMPTZOID},
+};
 
 PG_FUNCTION_INFO_V1(customers_purge_events);
 

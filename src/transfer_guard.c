@@ -42,25 +42,12 @@ static const PlanQuery expire_transfer = {
  */
 
 pg_noreturn static void
-report_rule(const TriggerRow *row, const char *rule, const char *hint,
-			const char *message)
-{
-	cust_report(
-		&(CustError){
-			.rule = rule,
-			.schema = row->schema,
-			.table = row->shape->name,
-			.hint = hint,
-		},
-		"%s", message);
-}
-
-pg_noreturn static void
 report_state(const TriggerRow *row, const char *message)
 {
-	report_rule(row, "order_transfer_state",
-				"Request a new transfer with customers.request_order_transfer.",
-				message);
+	cust_trigger_refuse(
+		row, "order_transfer_state", -1,
+		"Request a new transfer with customers.request_order_transfer.",
+		message);
 }
 
 static void
@@ -68,10 +55,10 @@ check_order_active(const TriggerRow *row, const OrderState *order)
 {
 	if (strcmp(order->status, "canceled") == 0 ||
 		strcmp(order->status, "draft") == 0)
-		report_rule(row, "order_transfer_order_active", NULL,
-					psprintf("order " INT64_FORMAT
-							 " is %s and cannot be transferred",
-							 order->id, order->status));
+		cust_trigger_refuse(row, "order_transfer_order_active", -1, NULL,
+							psprintf("order " INT64_FORMAT
+									 " is %s and cannot be transferred",
+									 order->id, order->status));
 }
 
 static void
@@ -79,10 +66,10 @@ check_target_registered(const TriggerRow *row, const CustomerState *target,
 						int64 target_id)
 {
 	if (!target->has_account)
-		report_rule(row, "order_transfer_target_registered",
-					"Only a registered customer can be given an order.",
-					psprintf("customer " INT64_FORMAT " is a guest",
-							 target_id));
+		cust_trigger_refuse(
+			row, "order_transfer_target_registered", -1,
+			"Only a registered customer can be given an order.",
+			psprintf("customer " INT64_FORMAT " is a guest", target_id));
 }
 
 /* ------------------------------------------------------------------------
@@ -124,14 +111,15 @@ set_approver(TriggerRow *row, const Subjects *subjects)
 		changed_at = subjects->owner.email_changed_at;
 	}
 	if (approver == NULL)
-		report_rule(row, "order_transfer_approver_known",
-					"Without a customer and an e-mail there is nobody to ask.",
-					psprintf("order " INT64_FORMAT
-							 " has neither a customer nor an e-mail",
-							 order->id));
+		cust_trigger_refuse(
+			row, "order_transfer_approver_known", -1,
+			"Without a customer and an e-mail there is nobody to ask.",
+			psprintf("order " INT64_FORMAT
+					 " has neither a customer nor an e-mail",
+					 order->id));
 	if (!cust_guc_email_settled(changed_at))
-		report_rule(
-			row, "order_transfer_email_settled",
+		cust_trigger_refuse(
+			row, "order_transfer_email_settled", -1,
 			psprintf(
 				"Repeat the request %d hours after the change (customers.email_change_hold).",
 				(cust_guc_email_change_hold + 3599) / 3600),
@@ -194,10 +182,11 @@ guard_request(TriggerRow *row, const Store *store)
 	check_order_active(row, &subjects.order);
 	check_target_registered(row, &subjects.target, target_id);
 	if (subjects.order.customer_id == target_id)
-		report_rule(row, "order_transfer_not_to_owner", NULL,
-					psprintf("order " INT64_FORMAT
-							 " belongs to customer " INT64_FORMAT " already",
-							 order_id, target_id));
+		cust_trigger_refuse(row, "order_transfer_not_to_owner", -1, NULL,
+							psprintf("order " INT64_FORMAT
+									 " belongs to customer " INT64_FORMAT
+									 " already",
+									 order_id, target_id));
 	set_kept_of_request(row, &subjects);
 	/* with an open one, order_transfer_open_key speaks or ON CONFLICT acts */
 	if (!has_open_transfer(store, order_id))
@@ -362,8 +351,8 @@ check_state(const TriggerRow *row, const char *old_status,
 							  " has not expired yet",
 							  id));
 	if (!expiring && is_overdue(row))
-		report_rule(
-			row, "order_transfer_not_expired",
+		cust_trigger_refuse(
+			row, "order_transfer_not_expired", -1,
 			"Request a new transfer with customers.request_order_transfer.",
 			psprintf("order transfer " INT64_FORMAT " has expired", id));
 }
@@ -379,8 +368,8 @@ check_token(const TriggerRow *row)
 	int64 id = cust_trigger_old_id(row, TRANSFER_ID);
 
 	if (token_null)
-		report_rule(
-			row, "order_transfer_approved",
+		cust_trigger_refuse(
+			row, "order_transfer_approved", -1,
 			"The token is in the notification that the approver was sent.",
 			psprintf("order transfer " INT64_FORMAT
 					 " needs the approver's token",
@@ -412,11 +401,12 @@ check_acceptance(const TriggerRow *row, const Store *store)
 	check_order_active(row, &subjects.order);
 	if (subjects.order.customer_id !=
 		cust_trigger_old_id(row, TRANSFER_FROM_CUSTOMER_ID))
-		report_rule(row, "order_transfer_owner_unchanged",
-					"Cancel this transfer and ask the present owner.",
-					psprintf("order " INT64_FORMAT
-							 " no longer belongs to the customer who was asked",
-							 subjects.order.id));
+		cust_trigger_refuse(
+			row, "order_transfer_owner_unchanged", -1,
+			"Cancel this transfer and ask the present owner.",
+			psprintf("order " INT64_FORMAT
+					 " no longer belongs to the customer who was asked",
+					 subjects.order.id));
 }
 
 /* A plain UPDATE that is not the deletion of a customer. */
@@ -486,8 +476,8 @@ guard_delete(const TriggerRow *row)
 													   TRANSFER_ORDER_ID));
 	cust_plan_end();
 	if (order_exists)
-		report_rule(
-			row, "order_transfer_state",
+		cust_trigger_refuse(
+			row, "order_transfer_state", -1,
 			"End a request with customers.cancel_order_transfer; history is kept.",
 			psprintf("order transfer " INT64_FORMAT
 					 " cannot be deleted while its order exists",
@@ -518,8 +508,8 @@ customers_order_transfer_guard(PG_FUNCTION_ARGS)
 			guard_delete(&row);
 			break;
 		case TRIGGER_TRUNCATE:
-			report_rule(
-				&row, "order_transfer_state", NULL,
+			cust_trigger_refuse(
+				&row, "order_transfer_state", -1, NULL,
 				"table \"order_transfer\" cannot be truncated: its history is kept");
 	}
 	return cust_trigger_result(&row);

@@ -312,6 +312,25 @@ changed_at_all(const TriggerRow *row)
 }
 
 /*
+ * Raises that the row breaks a rule of its table; column may be -1, hint
+ * NULL.
+ */
+void
+cust_trigger_refuse(const TriggerRow *row, const char *rule, int column,
+					const char *hint, const char *message)
+{
+	cust_report(
+		&(CustError){
+			.rule = rule,
+			.schema = row->schema,
+			.table = row->shape->name,
+			.column = column < 0 ? NULL : row->shape->columns[column].name,
+			.hint = hint,
+		},
+		"%s", message);
+}
+
+/*
  * Raises <table>_id_fixed if the UPDATE changes one of these columns.
  * described names the row, such as "customer 42".
  */

@@ -6,6 +6,7 @@
 #define CUSTOMERS_TRIGGER_H
 
 #include "commands/trigger.h"
+#include "compat.h"
 #include "fmgr.h"
 #include "shape.h"
 #include "utils/rel.h"
@@ -54,6 +55,10 @@ extern void cust_trigger_set(TriggerRow *row, int column, Datum value);
 extern void cust_trigger_set_null(TriggerRow *row, int column);
 extern void cust_trigger_keep(TriggerRow *row, int column);
 extern bool cust_trigger_changed(const TriggerRow *row, int column);
+pg_noreturn extern void cust_trigger_refuse(const TriggerRow *row,
+											const char *rule, int column,
+											const char *hint,
+											const char *message);
 extern void cust_trigger_fix(const TriggerRow *row, const int *columns, int n,
 							 const char *described);
 extern void cust_trigger_stamp(TriggerRow *row, int updated_at, int version);

@@ -1,0 +1,86 @@
+/*
+ * normalize.c
+ *		What several guards make of the columns of a new row: e-mail addresses,
+ *		blank texts, metadata.
+ *
+ * The rule that a bad value breaks is named after the table.
+ */
+#include "postgres.h"
+
+#include "email.h"
+#include "keyorder.h"
+#include "normalize.h"
+#include "space.h"
+#include "utils/builtins.h"
+
+/* Trims an address; raises <table>_email_valid. */
+void
+cust_normalize_email(TriggerRow *row, int column)
+{
+	bool isnull;
+	Datum value = cust_trigger_new(row, column, &isnull);
+
+	if (!isnull)
+		cust_trigger_set(row, column,
+						 PointerGetDatum(
+							 cust_email_valid(row->schema, row->shape->name,
+											  DatumGetTextPP(value))));
+}
+
+/* Is the address another one, not just written in another case? */
+bool
+cust_normalize_email_changed(const TriggerRow *row, int column)
+{
+	bool old_null;
+	bool new_null;
+	Datum old = cust_trigger_old(row, column, &old_null);
+	Datum new = cust_trigger_new(row, column, &new_null);
+
+	if (old_null || new_null)
+		return old_null != new_null;
+	return !cust_email_equal(DatumGetTextPP(old), DatumGetTextPP(new));
+}
+
+/* A text of nothing but white space is none. */
+void
+cust_normalize_blank(TriggerRow *row, int column)
+{
+	bool isnull;
+	Datum value = cust_trigger_new(row, column, &isnull);
+	text *given;
+
+	if (isnull)
+		return;
+	given = DatumGetTextPP(value);
+	if (cust_is_blank(VARDATA_ANY(given), VARSIZE_ANY_EXHDR(given)))
+		cust_trigger_set_null(row, column);
+}
+
+/*
+ * No metadata is an empty object.  Raises <table>_metadata_object for what is
+ * no object, and for an empty key.
+ */
+Jsonb *
+cust_normalize_metadata(TriggerRow *row, int column)
+{
+	const char *table = row->shape->name;
+	char *rule = psprintf("%s_metadata_object", table);
+	bool isnull;
+	Datum value = cust_trigger_new(row, column, &isnull);
+	Jsonb *metadata;
+
+	if (isnull)
+	{
+		value = DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"));
+		cust_trigger_set(row, column, value);
+	}
+	metadata = DatumGetJsonbP(value);
+	if (!JB_ROOT_IS_OBJECT(metadata))
+		cust_trigger_refuse(row, rule, column,
+							"Metadata looks like {\"key\": \"value\"}.",
+							"metadata must be a JSON object");
+	if (cust_keyorder_has_blank(metadata))
+		cust_trigger_refuse(row, rule, column, NULL,
+							"metadata must not have an empty key");
+	return metadata;
+}
