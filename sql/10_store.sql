@@ -47,7 +47,8 @@ RETURNS TABLE (function text, description text, example text)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 60
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT p.proname || '(' || pg_get_function_arguments(p.oid) || ')',
+	SELECT p.proname || '('
+			   || split_part(pg_get_function_arguments(p.oid), ', OUT ', 1) || ')',
 		   split_part(d.description, E'\nExample: ', 1),
 		   split_part(d.description, E'\nExample: ', 2)
 	FROM pg_proc p

@@ -16,6 +16,13 @@ static const PlanQuery select_version = {
 	.argtypes = {INT8OID},
 };
 
+static const PlanQuery select_visible = {
+	.text = "SELECT id FROM @store@.customer WHERE id" EQ "$1",
+	.read_only = true,
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
+
 static const PlanQuery select_exists = {
 	.text = "SELECT id FROM @store@.customer WHERE id" EQ "$1",
 	.as_owner = true,
@@ -36,7 +43,7 @@ cust_expect_exists(const Store *store, int64 id)
 void
 cust_expect_customer(const Store *store, NullableDatum id)
 {
-	PlanRows rows = cust_plan_run(&select_version, &store->target, &id, 1);
+	PlanRows rows = cust_plan_run(&select_visible, &store->target, &id, 1);
 
 	if (rows.count == 0)
 		cust_store_unknown(store, STORE_CUSTOMER, DatumGetInt64(id.value));

@@ -318,7 +318,9 @@ cust_filter_read(FunctionCallInfo fcinfo, bool has_search_index,
 			cust_report_argument("A filter looks like {\"type\": \"guest\"}.",
 								 "filter must be a JSON object");
 		foreach(cell, cust_json_pairs(filter))
+		{
 			add_filter(conditions, lfirst(cell));
+		}
 	}
 	if (!PG_ARGISNULL(0))
 		add_search(conditions, PG_GETARG_TEXT_PP(0), has_search_index);

@@ -14,6 +14,7 @@ const TableShape cust_layout[STORE_NTABLES] = {
 	[STORE_INFO] =
 		{
 			"store_info",
+			"a store",
 			3,
 			{
 				[INFO_LAYOUT_VERSION] = {"layout_version", INT4OID},
@@ -24,6 +25,7 @@ const TableShape cust_layout[STORE_NTABLES] = {
 	[STORE_CUSTOMER] =
 		{
 			"customer",
+			"a customer",
 			16,
 			{
 				[CUSTOMER_ID] = {"id", INT8OID},
@@ -48,6 +50,7 @@ const TableShape cust_layout[STORE_NTABLES] = {
 	[STORE_GROUP] =
 		{
 			"customer_group",
+			"a customer group",
 			7,
 			{
 				[GROUP_ID] = {"id", INT8OID},
@@ -62,6 +65,7 @@ const TableShape cust_layout[STORE_NTABLES] = {
 	[STORE_MEMBER] =
 		{
 			"customer_group_member",
+			"a membership",
 			4,
 			{
 				[MEMBER_GROUP_ID] = {"customer_group_id", INT8OID},
@@ -73,6 +77,7 @@ const TableShape cust_layout[STORE_NTABLES] = {
 	[STORE_ORDERS] =
 		{
 			"orders",
+			"an order",
 			15,
 			{
 				[ORDERS_ID] = {"id", INT8OID},
@@ -96,6 +101,7 @@ const TableShape cust_layout[STORE_NTABLES] = {
 	[STORE_ITEM] =
 		{
 			"order_item",
+			"a line of an order",
 			7,
 			{
 				[ITEM_ORDER_ID] = {"order_id", INT8OID},
@@ -110,6 +116,7 @@ const TableShape cust_layout[STORE_NTABLES] = {
 	[STORE_TRANSFER] =
 		{
 			"order_transfer",
+			"an order transfer",
 			16,
 			{
 				[TRANSFER_ID] = {"id", INT8OID},
@@ -134,6 +141,7 @@ const TableShape cust_layout[STORE_NTABLES] = {
 	[STORE_CREDENTIAL] =
 		{
 			"credential",
+			"a credential",
 			8,
 			{
 				[CREDENTIAL_CUSTOMER_ID] = {"customer_id", INT8OID},
@@ -150,6 +158,7 @@ const TableShape cust_layout[STORE_NTABLES] = {
 	[STORE_ACCOUNT_TOKEN] =
 		{
 			"account_token",
+			"a token of an account",
 			6,
 			{
 				[ACCOUNT_TOKEN_ID] = {"id", INT8OID},
@@ -163,6 +172,7 @@ const TableShape cust_layout[STORE_NTABLES] = {
 	[STORE_EVENT] =
 		{
 			"event",
+			"an event",
 			8,
 			{
 				[EVENT_ID] = {"id", INT8OID},
@@ -178,6 +188,7 @@ const TableShape cust_layout[STORE_NTABLES] = {
 	[STORE_SUBSCRIPTION] =
 		{
 			"subscription",
+			"a subscription",
 			4,
 			{
 				[SUBSCRIPTION_NAME] = {"name", TEXTOID},
@@ -189,6 +200,7 @@ const TableShape cust_layout[STORE_NTABLES] = {
 	[STORE_DELIVERY] =
 		{
 			"delivery",
+			"a delivery",
 			11,
 			{
 				[DELIVERY_ID] = {"id", INT8OID},

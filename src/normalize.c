@@ -63,8 +63,7 @@ cust_normalize_blank(TriggerRow *row, int column)
 Jsonb *
 cust_normalize_metadata(TriggerRow *row, int column)
 {
-	const char *table = row->shape->name;
-	char *rule = psprintf("%s_metadata_object", table);
+	char *rule = psprintf("%s_metadata_object", row->shape->name);
 	bool isnull;
 	Datum value = cust_trigger_new(row, column, &isnull);
 	Jsonb *metadata;
@@ -78,9 +77,12 @@ cust_normalize_metadata(TriggerRow *row, int column)
 	if (!JB_ROOT_IS_OBJECT(metadata))
 		cust_trigger_refuse(row, rule, column,
 							"Metadata looks like {\"key\": \"value\"}.",
-							"metadata must be a JSON object");
+							psprintf("metadata of %s must be a JSON object",
+									 row->shape->row));
 	if (cust_keyorder_has_blank(metadata))
-		cust_trigger_refuse(row, rule, column, NULL,
-							"metadata must not have an empty key");
+		cust_trigger_refuse(
+			row, rule, column, NULL,
+			psprintf("metadata of %s must not have an empty key",
+					 row->shape->row));
 	return metadata;
 }

@@ -36,7 +36,7 @@ cust_pagerows_emit(const PlanRows *rows, FunctionCallInfo fcinfo,
 			values[i] = cust_plan_value(rows, row, i + 1, &nulls[i]);
 		values[natts - 1] = cust_page_cursor(kind,
 											 cust_plan_text(rows, row, natts),
-											 DatumGetInt64(values[0]));
+											 cust_plan_int64(rows, row, 1));
 		nulls[natts - 1] = false;
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
 							 nulls);

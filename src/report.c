@@ -94,19 +94,14 @@ cust_report_null(const char *argument)
 	cust_report_argument(NULL, "%s must not be null", argument);
 }
 
-/* Raises 23503: no row of that table has that id. */
+/*
+ * Raises 23503: no row of that table has that id; row is what people call
+ * one, with its article.
+ */
 void
-cust_report_unknown(const char *schema, const char *table, int64 id)
+cust_report_unknown(const char *schema, const char *table, const char *row,
+					int64 id)
 {
-	/* what people call a row of the table */
-	const char *noun = table;
-
-	if (strcmp(table, "orders") == 0)
-		noun = "order";
-	else if (strcmp(table, "customer_group") == 0)
-		noun = "customer group";
-	else if (strcmp(table, "order_transfer") == 0)
-		noun = "order transfer";
 	cust_report(
 		&(CustError){
 			.sqlstate = ERRCODE_FOREIGN_KEY_VIOLATION,
@@ -114,5 +109,5 @@ cust_report_unknown(const char *schema, const char *table, int64 id)
 			.table = table,
 			.column = "id",
 		},
-		"%s " INT64_FORMAT " does not exist", noun, id);
+		"%s " INT64_FORMAT " does not exist", strchr(row, ' ') + 1, id);
 }

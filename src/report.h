@@ -28,6 +28,7 @@ pg_noreturn extern void cust_report_argument(const char *hint, const char *fmt,
 											 ...) pg_attribute_printf(2, 3);
 pg_noreturn extern void cust_report_null(const char *argument);
 pg_noreturn extern void cust_report_unknown(const char *schema,
-											const char *table, int64 id);
+											const char *table, const char *row,
+											int64 id);
 
 #endif /* CUSTOMERS_REPORT_H */

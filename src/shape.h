@@ -19,6 +19,7 @@ typedef struct ColumnShape
 typedef struct TableShape
 {
 	const char *name;
+	const char *row; /* what people call a row, such as "a customer" */
 	int ncolumns;
 	ColumnShape columns[SHAPE_MAX_COLUMNS];
 } TableShape;

@@ -467,5 +467,6 @@ cust_store_require(const Store *store, StoreTable table, AclMode mode,
 void
 cust_store_unknown(const Store *store, StoreTable table, int64 id)
 {
-	cust_report_unknown(store->target.name, cust_layout[table].name, id);
+	cust_report_unknown(store->target.name, cust_layout[table].name,
+						cust_layout[table].row, id);
 }

@@ -295,11 +295,31 @@ lost_customer(const TriggerRow *row, const Store *store, int column)
 		!cust_expect_exists(store, cust_trigger_old_id(row, column));
 }
 
-/* A deleted customer ends an open transfer, and takes the address along. */
-static void
-forget_customer(TriggerRow *row, bool approver)
+pg_noreturn static void
+report_column(const TriggerRow *row, int column)
 {
-	if (approver)
+	report_state(row,
+				 psprintf("%s of order transfer " INT64_FORMAT
+						  " cannot be changed",
+						  row->shape->columns[column].name,
+						  cust_trigger_old_id(row, TRANSFER_ID)));
+}
+
+/*
+ * A deleted customer ends an open transfer, and the approver takes his
+ * address along; nothing else may change in the same UPDATE.
+ */
+static void
+forget_customers(TriggerRow *row, bool lost_from, bool lost_to)
+{
+	for (int column = 0; column < row->shape->ncolumns; column++)
+	{
+		if (!(lost_from && column == TRANSFER_FROM_CUSTOMER_ID) &&
+			!(lost_to && column == TRANSFER_TO_CUSTOMER_ID) &&
+			cust_trigger_changed(row, column))
+			report_column(row, column);
+	}
+	if (lost_from)
 		cust_trigger_set_null(row, TRANSFER_APPROVER_EMAIL);
 	if (was_requested(row))
 		set_resolved(row, is_overdue(row) ? "expired" : "canceled");
@@ -309,21 +329,20 @@ forget_customer(TriggerRow *row, bool approver)
 static void
 check_columns(const TriggerRow *row)
 {
-	static const int unchangeable[] =
-		{TRANSFER_TO_CUSTOMER_ID,	  TRANSFER_DESCRIPTION,
-		 TRANSFER_UPDATE_ORDER_EMAIL, TRANSFER_FROM_CUSTOMER_ID,
-		 TRANSFER_APPROVER_EMAIL,	  TRANSFER_TOKEN_HASH,
-		 TRANSFER_REQUESTED_BY,		  TRANSFER_EXPIRES_AT,
-		 TRANSFER_RESOLVED_AT,		  TRANSFER_RESOLVED_BY};
+	static const int changeable[] = {
+		TRANSFER_STATUS,
+		TRANSFER_APPROVAL_TOKEN,
+		TRANSFER_DECLINE_REASON,
+	};
 
-	for (size_t i = 0; i < lengthof(unchangeable); i++)
+	for (int column = 0; column < row->shape->ncolumns; column++)
 	{
-		if (cust_trigger_changed(row, unchangeable[i]))
-			report_state(row,
-						 psprintf("%s of order transfer " INT64_FORMAT
-								  " cannot be changed",
-								  row->shape->columns[unchangeable[i]].name,
-								  cust_trigger_old_id(row, TRANSFER_ID)));
+		bool excepted = false;
+
+		for (size_t i = 0; i < lengthof(changeable); i++)
+			excepted |= changeable[i] == column;
+		if (!excepted && cust_trigger_changed(row, column))
+			report_column(row, column);
 	}
 }
 
@@ -443,15 +462,17 @@ guard_update(TriggerRow *row)
 	static const int fixed[] = {TRANSFER_ID, TRANSFER_ORDER_ID,
 								TRANSFER_REQUESTED_AT};
 	const Store *store = cust_store_of(row->data->tg_relation);
+	bool lost_from;
+	bool lost_to;
 
 	cust_trigger_fix(row, fixed, lengthof(fixed),
 					 psprintf("order transfer " INT64_FORMAT,
 							  cust_trigger_old_id(row, TRANSFER_ID)));
 	cust_plan_begin();
-	if (lost_customer(row, store, TRANSFER_FROM_CUSTOMER_ID))
-		forget_customer(row, true);
-	else if (lost_customer(row, store, TRANSFER_TO_CUSTOMER_ID))
-		forget_customer(row, false);
+	lost_from = lost_customer(row, store, TRANSFER_FROM_CUSTOMER_ID);
+	lost_to = lost_customer(row, store, TRANSFER_TO_CUSTOMER_ID);
+	if (lost_from || lost_to)
+		forget_customers(row, lost_from, lost_to);
 	else
 		guard_change(row, store);
 	cust_plan_end();
