@@ -257,7 +257,7 @@ add_filter(Conditions *conditions, const JsonPair *pair)
 	const struct FilterKey *key = find_filter(pair);
 
 	if (pair->value.type == jbvNull)
-		report_filter(pair, "Leave the key out.", "not null");
+		report_filter(pair, "Leave the key out.", "a value other than null");
 	key->read(pair, &conditions->values[key->parameter]);
 	if (key->parameter == LIST_EMAIL || key->parameter == LIST_EXTERNAL_ID)
 		conditions->is_lookup = true;

@@ -39,7 +39,7 @@ typedef struct PlanEntry
 	SPIPlanPtr plan;		/* NULL: not made yet */
 } PlanEntry;
 
-/* A plan that may still be running further up in this transaction. */
+/* A plan that was running when it was no longer wanted. */
 typedef struct RetiredPlan
 {
 	SPIPlanPtr plan;
@@ -47,8 +47,16 @@ typedef struct RetiredPlan
 	struct RetiredPlan *next;
 } RetiredPlan;
 
+/* A plan that is being run, further up this session's stack. */
+typedef struct RunningPlan
+{
+	SPIPlanPtr plan;
+	struct RunningPlan *outer;
+} RunningPlan;
+
 static HTAB *plan_cache = NULL;
 static RetiredPlan *retired = NULL;
+static RunningPlan *running = NULL;
 
 /* dynamic queries, the oldest is replaced first */
 static PlanQuery *dynamic[MAX_DYNAMIC];
@@ -86,20 +94,37 @@ find_entry(const PlanQuery *query, Oid schema)
 	return entry;
 }
 
-/* Puts a plan away that is no longer wanted but may be running. */
+static bool
+is_running(SPIPlanPtr plan)
+{
+	for (RunningPlan *item = running; item != NULL; item = item->outer)
+	{
+		if (item->plan == plan)
+			return true;
+	}
+	return false;
+}
+
+/* Frees a plan that is no longer wanted, later if it is running. */
 static void
 retire_plan(PlanEntry *entry)
 {
+	SPIPlanPtr plan = entry->plan;
 	RetiredPlan *item;
 
-	if (entry->plan == NULL)
+	entry->plan = NULL;
+	if (plan == NULL)
 		return;
+	if (!is_running(plan))
+	{
+		SPI_freeplan(plan);
+		return;
+	}
 	item = MemoryContextAlloc(CacheMemoryContext, sizeof(RetiredPlan));
-	item->plan = entry->plan;
+	item->plan = plan;
 	item->xid = CUST_LOCAL_XID();
 	item->next = retired;
 	retired = item;
-	entry->plan = NULL;
 }
 
 /* Frees the plans that were retired in earlier transactions. */
@@ -247,13 +272,11 @@ cust_plan_end(void)
 }
 
 static PlanRows
-run_prepared(const PlanQuery *query, const PlanTarget *target,
+run_prepared(const PlanQuery *query, SPIPlanPtr plan,
 			 const NullableDatum *args, long limit)
 {
 	Datum values[PLAN_MAX_ARGS];
 	char nulls[PLAN_MAX_ARGS];
-	SPIPlanPtr plan = prepare_plan(query, target);
-	PlanRows rows;
 	int result;
 
 	for (int i = 0; i < query->nargs; i++)
@@ -265,9 +288,7 @@ run_prepared(const PlanQuery *query, const PlanTarget *target,
 	if (result < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s",
 			 SPI_result_code_string(result));
-	rows.count = SPI_processed;
-	rows.table = SPI_tuptable;
-	return rows;
+	return (PlanRows){SPI_processed, SPI_tuptable};
 }
 
 /* Completes an error of the query with its hint, or makes it say less. */
@@ -286,17 +307,24 @@ amend_error(const PlanQuery *query, ErrorData *error)
 	}
 }
 
+/* Runs the query as whoever is the current user. */
 static PlanRows
-run_amending_errors(const PlanQuery *query, const PlanTarget *target,
-					const NullableDatum *args, long limit)
+run_query(const PlanQuery *query, const PlanTarget *target,
+		  const NullableDatum *args, long limit)
 {
 	MemoryContext context = CurrentMemoryContext;
+	RunningPlan *outer = running;
+	RunningPlan this;
 	volatile PlanRows rows = {0, NULL};
 
 	PG_TRY();
 	{
-		PlanRows result = run_prepared(query, target, args, limit);
+		PlanRows result;
 
+		this.plan = prepare_plan(query, target);
+		this.outer = outer;
+		running = &this;
+		result = run_prepared(query, this.plan, args, limit);
 		rows.count = result.count;
 		rows.table = result.table;
 	}
@@ -304,6 +332,9 @@ run_amending_errors(const PlanQuery *query, const PlanTarget *target,
 	{
 		ErrorData *error;
 
+		running = outer;
+		if (!query->as_owner && query->unique == NULL)
+			PG_RE_THROW();
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
@@ -311,6 +342,7 @@ run_amending_errors(const PlanQuery *query, const PlanTarget *target,
 		ReThrowError(error);
 	}
 	PG_END_TRY();
+	running = outer;
 	return (PlanRows){rows.count, rows.table};
 }
 
@@ -332,7 +364,7 @@ run_as_owner(const PlanQuery *query, const PlanTarget *target,
 	SetUserIdAndSecContext(target->owner,
 						   security | SECURITY_LOCAL_USERID_CHANGE |
 							   SECURITY_NOFORCE_RLS | restricted);
-	rows = run_amending_errors(query, target, args, limit);
+	rows = run_query(query, target, args, limit);
 	SetUserIdAndSecContext(user, security);
 	return rows;
 }
@@ -347,9 +379,7 @@ cust_plan_run(const PlanQuery *query, const PlanTarget *target,
 {
 	if (query->as_owner)
 		return run_as_owner(query, target, args, limit);
-	if (query->unique != NULL)
-		return run_amending_errors(query, target, args, limit);
-	return run_prepared(query, target, args, limit);
+	return run_query(query, target, args, limit);
 }
 
 /* Runs a statement that is neither kept nor returns rows, as the caller. */

@@ -88,6 +88,25 @@ obtain_schema(const char *name)
 	return schema;
 }
 
+/* Raises 42P07 if a table of ours would meet one of somebody else's. */
+static void
+check_names_free(Oid schema, const char *name)
+{
+	for (int table = 0; table < STORE_NTABLES; table++)
+	{
+		if (OidIsValid(get_relname_relid(cust_layout[table].name, schema)))
+			cust_report(
+				&(CustError){
+					.sqlstate = ERRCODE_DUPLICATE_TABLE,
+					.schema = name,
+					.table = cust_layout[table].name,
+					.hint = "Give the store a schema of its own.",
+				},
+				"schema \"%s\" has a table \"%s\" already, which is no store's",
+				name, cust_layout[table].name);
+	}
+}
+
 static void
 create_tables(const char *name, bool search)
 {
@@ -173,6 +192,7 @@ customers_create_store(PG_FUNCTION_ARGS)
 	}
 	else
 	{
+		check_names_free(schema, name);
 		create_tables(name, PG_GETARG_BOOL(1));
 		(void) cust_store_named(name);
 		appendStringInfoString(&done, "created");

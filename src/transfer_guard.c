@@ -41,13 +41,15 @@ static const PlanQuery expire_transfer = {
  * ------------------------------------------------------------------------
  */
 
+#define REQUEST_HINT \
+	"Request a new transfer with customers.request_order_transfer."
+#define CANCEL_HINT "End a request with customers.cancel_order_transfer."
+
 pg_noreturn static void
-report_state(const TriggerRow *row, const char *message)
+report_state(const TriggerRow *row, int column, const char *hint,
+			 const char *message)
 {
-	cust_trigger_refuse(
-		row, "order_transfer_state", -1,
-		"Request a new transfer with customers.request_order_transfer.",
-		message);
+	cust_trigger_refuse(row, "order_transfer_state", column, hint, message);
 }
 
 static void
@@ -55,7 +57,8 @@ check_order_active(const TriggerRow *row, const OrderState *order)
 {
 	if (strcmp(order->status, "canceled") == 0 ||
 		strcmp(order->status, "draft") == 0)
-		cust_trigger_refuse(row, "order_transfer_order_active", -1, NULL,
+		cust_trigger_refuse(row, "order_transfer_order_active",
+							TRANSFER_ORDER_ID, NULL,
 							psprintf("order " INT64_FORMAT
 									 " is %s and cannot be transferred",
 									 order->id, order->status));
@@ -67,7 +70,7 @@ check_target_registered(const TriggerRow *row, const CustomerState *target,
 {
 	if (!target->has_account)
 		cust_trigger_refuse(
-			row, "order_transfer_target_registered", -1,
+			row, "order_transfer_target_registered", TRANSFER_TO_CUSTOMER_ID,
 			"Only a registered customer can be given an order.",
 			psprintf("customer " INT64_FORMAT " is a guest", target_id));
 }
@@ -112,14 +115,14 @@ set_approver(TriggerRow *row, const Subjects *subjects)
 	}
 	if (approver == NULL)
 		cust_trigger_refuse(
-			row, "order_transfer_approver_known", -1,
+			row, "order_transfer_approver_known", TRANSFER_ORDER_ID,
 			"Without a customer and an e-mail there is nobody to ask.",
 			psprintf("order " INT64_FORMAT
 					 " has neither a customer nor an e-mail",
 					 order->id));
 	if (!cust_guc_email_settled(changed_at))
 		cust_trigger_refuse(
-			row, "order_transfer_email_settled", -1,
+			row, "order_transfer_email_settled", TRANSFER_ORDER_ID,
 			psprintf(
 				"Repeat the request %d hours after the change (customers.email_change_hold).",
 				(cust_guc_email_change_hold + 3599) / 3600),
@@ -182,7 +185,8 @@ guard_request(TriggerRow *row, const Store *store)
 	check_order_active(row, &subjects.order);
 	check_target_registered(row, &subjects.target, target_id);
 	if (subjects.order.customer_id == target_id)
-		cust_trigger_refuse(row, "order_transfer_not_to_owner", -1, NULL,
+		cust_trigger_refuse(row, "order_transfer_not_to_owner",
+							TRANSFER_TO_CUSTOMER_ID, NULL,
 							psprintf("order " INT64_FORMAT
 									 " belongs to customer " INT64_FORMAT
 									 " already",
@@ -205,7 +209,8 @@ guard_history(const TriggerRow *row)
 		DatumGetTimestampTz(resolved_at) >=
 			GetCurrentTransactionStartTimestamp())
 		report_state(
-			row,
+			row, TRANSFER_RESOLVED_AT,
+			"Insert it with status requested, or with the time when it was resolved.",
 			"a transfer starts as requested; one that is imported as history was resolved in the past");
 }
 
@@ -224,7 +229,9 @@ guard_insert(TriggerRow *row)
 
 	if (!cust_trigger_is_null(row, TRANSFER_TOKEN_HASH) ||
 		!cust_trigger_is_null(row, TRANSFER_APPROVAL_TOKEN))
-		report_state(row, "a transfer cannot be inserted with a token");
+		report_state(row, TRANSFER_TOKEN_HASH,
+					 "The token is made by the request itself.",
+					 "a transfer cannot be inserted with a token");
 	if (!status_is(status, isnull, "requested"))
 	{
 		guard_history(row);
@@ -298,7 +305,8 @@ lost_customer(const TriggerRow *row, const Store *store, int column)
 pg_noreturn static void
 report_column(const TriggerRow *row, int column)
 {
-	report_state(row,
+	report_state(row, column,
+				 "Cancel a request and make another; history is kept.",
 				 psprintf("%s of order transfer " INT64_FORMAT
 						  " cannot be changed",
 						  row->shape->columns[column].name,
@@ -355,25 +363,27 @@ check_state(const TriggerRow *row, const char *old_status,
 	bool expiring = strcmp(new_status, "expired") == 0;
 
 	if (strcmp(old_status, "requested") != 0)
-		report_state(row,
+		report_state(row, TRANSFER_STATUS, REQUEST_HINT,
 					 psprintf("order transfer " INT64_FORMAT
 							  " is %s and cannot change any more",
 							  id, old_status));
 	if (strcmp(new_status, "requested") == 0)
-		report_state(row,
+		report_state(row, TRANSFER_STATUS,
+					 "Set status to accepted or declined with it.",
 					 psprintf("order transfer " INT64_FORMAT
 							  " was given evidence but no new status",
 							  id));
 	if (expiring && !is_overdue(row))
-		report_state(row,
+		report_state(row, TRANSFER_STATUS, CANCEL_HINT,
 					 psprintf("order transfer " INT64_FORMAT
 							  " has not expired yet",
 							  id));
 	if (!expiring && is_overdue(row))
-		cust_trigger_refuse(
-			row, "order_transfer_not_expired", -1,
-			"Request a new transfer with customers.request_order_transfer.",
-			psprintf("order transfer " INT64_FORMAT " has expired", id));
+		cust_trigger_refuse(row, "order_transfer_not_expired",
+							TRANSFER_EXPIRES_AT, REQUEST_HINT,
+							psprintf("order transfer " INT64_FORMAT
+									 " has expired",
+									 id));
 }
 
 /* Raises unless the token is the one that the approver was sent. */
@@ -388,7 +398,7 @@ check_token(const TriggerRow *row)
 
 	if (token_null)
 		cust_trigger_refuse(
-			row, "order_transfer_approved", -1,
+			row, "order_transfer_approved", TRANSFER_APPROVAL_TOKEN,
 			"The token is in the notification that the approver was sent.",
 			psprintf("order transfer " INT64_FORMAT
 					 " needs the approver's token",
@@ -400,6 +410,7 @@ check_token(const TriggerRow *row)
 				.sqlstate = ERRCODE_INVALID_PASSWORD,
 				.rule = "order_transfer_approved",
 				.schema = row->schema,
+				.column = "approval_token",
 				.table = row->shape->name,
 			},
 			"wrong token, e-mail or password");
@@ -421,7 +432,7 @@ check_acceptance(const TriggerRow *row, const Store *store)
 	if (subjects.order.customer_id !=
 		cust_trigger_old_id(row, TRANSFER_FROM_CUSTOMER_ID))
 		cust_trigger_refuse(
-			row, "order_transfer_owner_unchanged", -1,
+			row, "order_transfer_owner_unchanged", TRANSFER_ORDER_ID,
 			"Cancel this transfer and ask the present owner.",
 			psprintf("order " INT64_FORMAT
 					 " no longer belongs to the customer who was asked",
