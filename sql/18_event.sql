@@ -28,3 +28,13 @@ LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'customers_order_transfer_record';
 COMMENT ON FUNCTION customers.order_transfer_record() IS
 	'Trigger of table order_transfer: records the events of a statement.';
 
+CREATE FUNCTION customers.credential_record() RETURNS trigger
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'customers_credential_record';
+COMMENT ON FUNCTION customers.credential_record() IS
+	'Trigger of table credential: records the events of a statement.';
+
+CREATE FUNCTION customers.account_token_record() RETURNS trigger
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'customers_account_token_record';
+COMMENT ON FUNCTION customers.account_token_record() IS
+	'Trigger of table account_token: records the events of a statement.';
+

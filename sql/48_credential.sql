@@ -1,6 +1,6 @@
 CREATE TABLE @store@.credential (
 	customer_id bigint NOT NULL,
-	password_hash text,
+	password_hash text NOT NULL,
 	failed_attempts integer NOT NULL DEFAULT 0,
 	locked_until timestamptz,
 	password_changed_at timestamptz,
@@ -23,4 +23,12 @@ CREATE TRIGGER credential_guard
 CREATE TRIGGER credential_guard_truncate
 	BEFORE TRUNCATE ON @store@.credential
 	FOR EACH STATEMENT EXECUTE FUNCTION customers.credential_guard();
+CREATE TRIGGER credential_record_insert
+	AFTER INSERT ON @store@.credential
+	REFERENCING NEW TABLE AS new_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION customers.credential_record();
+CREATE TRIGGER credential_record_update
+	AFTER UPDATE ON @store@.credential
+	REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION customers.credential_record();
 

@@ -2,8 +2,8 @@ CREATE TABLE @store@.account_token (
 	id bigserial,
 	customer_id bigint NOT NULL,
 	purpose text NOT NULL DEFAULT 'password_reset',
-	token_hash bytea,
-	expires_at timestamptz,
+	token_hash bytea NOT NULL,
+	expires_at timestamptz NOT NULL,
 	created_at timestamptz NOT NULL DEFAULT now()
 );
 ALTER TABLE @store@.account_token
@@ -11,6 +11,8 @@ ALTER TABLE @store@.account_token
 ALTER TABLE @store@.account_token
 	ADD CONSTRAINT account_token_customer_id_purpose_key
 	UNIQUE (customer_id, purpose);
+CREATE UNIQUE INDEX account_token_token_hash_key
+	ON @store@.account_token (token_hash);
 ALTER TABLE @store@.account_token
 	ADD CONSTRAINT account_token_customer_id_fkey
 	FOREIGN KEY (customer_id) REFERENCES @store@.customer (id)
@@ -24,4 +26,8 @@ CREATE TRIGGER account_token_guard
 CREATE TRIGGER account_token_guard_truncate
 	BEFORE TRUNCATE ON @store@.account_token
 	FOR EACH STATEMENT EXECUTE FUNCTION customers.account_token_guard();
+CREATE TRIGGER account_token_record_insert
+	AFTER INSERT ON @store@.account_token
+	REFERENCING NEW TABLE AS new_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION customers.account_token_record();
 

@@ -1,140 +1,489 @@
 /*
  * account.c
- *		Accounts: a password that nobody but its owner can change.
+ *		Accounts: registering, logging in, changing and resetting passwords.
  *
- * This version has no accounts of its own yet: the guards refuse every
- * password and every token, and a registered customer is one that was
- * imported with an external_id.
+ * The functions run as the store's owner after checking that the caller may
+ * INSERT into credential.  What changes a password is one statement with its
+ * evidence, which the guard in account_guard.c judges like anybody's.
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type_d.h"
-#include "expect.h"
-#include "trigger.h"
+#include "email.h"
+#include "guc.h"
+#include "password.h"
+#include "store.h"
+#include "token.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
 
-static const PlanQuery select_unfounded = {
-	.text = "SELECT id FROM @store@.customer c"
-			" WHERE c.id" EQ "$1 AND c.has_account AND c.external_id IS NULL"
-			" AND NOT EXISTS (SELECT FROM @store@.credential k"
-			" WHERE k.customer_id" EQ "c.id)",
+/* the store, for a caller who may handle accounts */
+static const Store *
+account_store(void)
+{
+	const Store *store = cust_store_write();
+
+	cust_store_require(store, STORE_CREDENTIAL, ACL_INSERT, "customer_id");
+	return store;
+}
+
+/* A copy of a password that can be wiped. */
+static text *
+password_argument(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+	if (PG_ARGISNULL(argument))
+		cust_report_null(name);
+	return PG_GETARG_TEXT_P_COPY(argument);
+}
+
+/* ------------------------------------------------------------------------
+ * Registering
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * One statement, so that customer_account_registered finds both even when
+ * constraints are checked at once.
+ */
+static const PlanQuery insert_registered = {
+	.text =
+		"WITH c AS ("
+		"INSERT INTO @store@.customer (email, first_name, last_name,"
+		" company_name, phone, metadata, has_account)"
+		" VALUES ($1, $3, $4, $5, $6, $7, true)"
+		" ON CONFLICT (" LOWER_C(
+			"email") ", has_account) DO NOTHING"
+					 " RETURNING id)"
+					 " INSERT INTO @store@.credential (customer_id, new_password)"
+					 " SELECT c.id, $2 FROM c RETURNING customer_id",
+	.as_owner = true,
+	.nargs = 7,
+	.argtypes = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
+				 JSONBOID},
+};
+
+PG_FUNCTION_INFO_V1(customers_register_customer);
+
+/*
+ * register_customer(email, password, first_name, last_name, company_name,
+ * phone, metadata) returns bigint: the id of a new registered customer
+ */
+Datum
+customers_register_customer(PG_FUNCTION_ARGS)
+{
+	const Store *store = account_store();
+	text *password = password_argument(fcinfo, 1, "password");
+	NullableDatum values[7];
+	PlanRows rows;
+	int64 id;
+
+	if (PG_ARGISNULL(0))
+		cust_report_null("email");
+	cust_password_check_length(store->target.name, password);
+	memcpy(values, fcinfo->args, sizeof(values));
+	values[0].value = PointerGetDatum(cust_email_valid(store->target.name,
+													   "customer",
+													   PG_GETARG_TEXT_PP(0)));
+	values[1].value = PointerGetDatum(password);
+	cust_plan_begin();
+	rows = cust_plan_run(&insert_registered, &store->target, values, 0);
+	if (rows.count == 0)
+		cust_report(
+			&(CustError){
+				.sqlstate = ERRCODE_UNIQUE_VIOLATION,
+				.rule = "customer_email_key",
+				.schema = store->target.name,
+				.table = "customer",
+				.column = "email",
+				.hint =
+					"The customer logs in with it, or asks for a new password.",
+			},
+			"a registered customer has this e-mail already");
+	id = cust_plan_int64(&rows, 0, 1);
+	cust_plan_end();
+	cust_password_wipe(password);
+	PG_RETURN_INT64(id);
+}
+
+/* ------------------------------------------------------------------------
+ * Passwords and how often they were wrong
+ * ------------------------------------------------------------------------
+ */
+
+/* so many failures in a row start the wait */
+#define FAILURES_BEFORE_WAIT 10
+#define LONGEST_WAIT_SECONDS (15 * 60)
+
+/*
+ * Locked, so that guesses in other sessions wait for the count of this one;
+ * the customer is not.
+ */
+#define CREDENTIAL_COLUMNS \
+	"SELECT k.customer_id, k.password_hash, k.failed_attempts, k.locked_until"
+
+static const PlanQuery lock_credential_by_email = {
+	.text = CREDENTIAL_COLUMNS
+	" FROM @store@.customer c JOIN @store@.credential k"
+	" ON k.customer_id" EQ "c.id"
+	" WHERE " LOWER_C("c.email")
+		EQ LOWER_C("$1") " AND c.has_account" EQ "true FOR NO KEY UPDATE OF k",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {TEXTOID},
+};
+
+static const PlanQuery lock_credential = {
+	.text = CREDENTIAL_COLUMNS " FROM @store@.credential k"
+							   " WHERE k.customer_id" EQ
+							   "$1 FOR NO KEY UPDATE",
 	.as_owner = true,
 	.nargs = 1,
 	.argtypes = {INT8OID},
 };
 
-/* Is it registered without anything that it could log in by? */
-static bool
-is_unfounded(const TriggerRow *row, int64 id)
-{
-	const Store *store = cust_store_of(row->data->tg_relation);
-	NullableDatum value = {Int64GetDatum(id), false};
-	bool found;
+static const PlanQuery set_failures = {
+	.text = "UPDATE @store@.credential"
+			" SET failed_attempts = $2, locked_until = $3"
+			" WHERE customer_id" EQ "$1",
+	.as_owner = true,
+	.nargs = 3,
+	.argtypes = {INT8OID, INT4OID, TIMESTAMPTZOID},
+};
 
-	cust_plan_begin();
-	found = cust_plan_run(&select_unfounded, &store->target, &value, 1).count >
-		0;
-	cust_plan_end();
-	return found;
+static const PlanQuery set_password = {
+	.text = "UPDATE @store@.credential SET new_password = $2, proof = $3"
+			" WHERE customer_id" EQ "$1",
+	.as_owner = true,
+	.nargs = 3,
+	.argtypes = {INT8OID, TEXTOID, TEXTOID},
+};
+
+static int
+failed_attempts(const PlanRows *rows)
+{
+	bool isnull;
+	Datum value = cust_plan_value(rows, 0, 3, &isnull);
+
+	return isnull ? 0 : DatumGetInt32(value);
 }
 
-/* Is the customer of the credential still there? */
 static bool
-has_customer(const TriggerRow *row)
+is_waiting(const PlanRows *rows)
 {
-	const Store *store = cust_store_of(row->data->tg_relation);
-	bool exists;
+	bool isnull;
+	Datum until = cust_plan_value(rows, 0, 4, &isnull);
 
-	cust_plan_begin();
-	exists = cust_expect_exists(store,
-								cust_trigger_old_id(row,
-													CREDENTIAL_CUSTOMER_ID));
-	cust_plan_end();
-	return exists;
+	return !isnull && DatumGetTimestampTz(until) > GetCurrentTimestamp();
 }
 
-PG_FUNCTION_INFO_V1(customers_customer_account_registered);
+/* Counts a failure, or forgets all of them. */
+static void
+count_attempt(const Store *store, const PlanRows *rows, bool failed)
+{
+	int before = failed_attempts(rows);
+	int failures = failed ? Min(before, PG_INT32_MAX - 1) + 1 : 0;
+	int excess = failures - FAILURES_BEFORE_WAIT;
+	NullableDatum values[] = {
+		{Int64GetDatum(cust_plan_int64(rows, 0, 1)), false},
+		{Int32GetDatum(failures), false},
+		{0, true},
+	};
+
+	if (excess >= 0)
+	{
+		int64 wait = excess < 10 ? (int64) 1 << excess : LONGEST_WAIT_SECONDS;
+
+		wait = Min(wait, LONGEST_WAIT_SECONDS);
+		values[2].value = TimestampTzGetDatum(GetCurrentTimestamp() +
+											  wait * USECS_PER_SEC);
+		values[2].isnull = false;
+	}
+	cust_plan_run(&set_failures, &store->target, values, 0);
+}
 
 /*
- * constraint trigger: AFTER INSERT or UPDATE ON customer FOR EACH ROW,
- * deferred, so it looks at the customer as it is at commit
+ * Is it the password of the account, which was looked for and locked?  Takes
+ * one run of the hash in any case.  Attempts during the wait do not count.
+ */
+static bool
+check_password(const Store *store, const PlanRows *rows, text *password)
+{
+	bool countable = rows->count > 0 && !is_waiting(rows);
+	bool isnull;
+	bool matches = false;
+
+	if (countable && VARSIZE_ANY_EXHDR(password) <= CUST_PASSWORD_MAX)
+		matches = cust_password_matches(password,
+										DatumGetTextPP(
+											cust_plan_value(rows, 0, 2,
+															&isnull)));
+	else
+		cust_password_spend_time();
+	if (!matches)
+	{
+		if (countable)
+			count_attempt(store, rows, true);
+		return false;
+	}
+	if (failed_attempts(rows) > 0)
+		count_attempt(store, rows, false);
+	return true;
+}
+
+/* Hashes the same password anew when the cost was changed. */
+static void
+renew_hash(const Store *store, const PlanRows *rows, text *password)
+{
+	bool isnull;
+	Datum hash = cust_plan_value(rows, 0, 2, &isnull);
+	NullableDatum values[] = {
+		{Int64GetDatum(cust_plan_int64(rows, 0, 1)), false},
+		{PointerGetDatum(password), false},
+		{PointerGetDatum(password), false},
+	};
+
+	if (cust_password_is_outdated(DatumGetTextPP(hash)) &&
+		cust_password_length_fits(password))
+		cust_plan_run(&set_password, &store->target, values, 0);
+}
+
+PG_FUNCTION_INFO_V1(customers_authenticate);
+
+/* authenticate(email, password) returns bigint: the customer's id, or NULL */
+Datum
+customers_authenticate(PG_FUNCTION_ARGS)
+{
+	const Store *store = account_store();
+	text *password = password_argument(fcinfo, 1, "password");
+	NullableDatum email = {0, false};
+	const char *fault;
+	PlanRows rows = {0, NULL};
+	int64 id = 0;
+	text *address;
+
+	if (PG_ARGISNULL(0))
+		cust_report_null("email");
+	address = cust_email_normalize(PG_GETARG_TEXT_PP(0), &fault);
+	cust_plan_begin();
+	if (address != NULL)
+	{
+		email.value = PointerGetDatum(address);
+		rows = cust_plan_run(&lock_credential_by_email, &store->target, &email,
+							 1);
+	}
+	if (check_password(store, &rows, password))
+	{
+		id = cust_plan_int64(&rows, 0, 1);
+		renew_hash(store, &rows, password);
+	}
+	cust_plan_end();
+	cust_password_wipe(password);
+	if (id == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_INT64(id);
+}
+
+/* Raises that a password is changed only with proof. */
+pg_noreturn static void
+report_no_proof(const Store *store, const char *hint)
+{
+	cust_report(
+		&(CustError){
+			.rule = "credential_password_not_editable",
+			.schema = store->target.name,
+			.table = "credential",
+			.column = "proof",
+			.hint = hint,
+		},
+		"a password is changed only with proof");
+}
+
+PG_FUNCTION_INFO_V1(customers_change_password);
+
+/*
+ * change_password(customer_id, current_password, new_password) returns
+ * boolean: false for a wrong password, whose count an error would undo
  */
 Datum
-customers_customer_account_registered(PG_FUNCTION_ARGS)
+customers_change_password(PG_FUNCTION_ARGS)
 {
-	TriggerRow row;
-	int64 id;
+	const Store *store = account_store();
+	text *new_password = password_argument(fcinfo, 2, "new_password");
+	NullableDatum values[3];
+	PlanRows rows;
+	text *current;
+	bool changed;
 
-	cust_trigger_open(fcinfo, &cust_layout[STORE_CUSTOMER], TRIGGER_AFTER_ROW,
-					  TRIGGER_INSERT | TRIGGER_UPDATE, &row);
-	id = cust_trigger_new_id(&row, CUSTOMER_ID);
-	if (is_unfounded(&row, id))
+	if (PG_ARGISNULL(0))
+		cust_report_null("customer_id");
+	cust_password_check_length(store->target.name, new_password);
+	if (PG_ARGISNULL(1))
+		report_no_proof(store, "Give the current password.");
+	current = PG_GETARG_TEXT_P_COPY(1);
+	values[0] = fcinfo->args[0];
+	values[1].value = PointerGetDatum(new_password);
+	values[1].isnull = false;
+	values[2].value = PointerGetDatum(current);
+	values[2].isnull = false;
+	cust_plan_begin();
+	rows = cust_plan_run(&lock_credential, &store->target, values, 1);
+	changed = check_password(store, &rows, current);
+	if (changed)
+		cust_plan_run(&set_password, &store->target, values, 0);
+	cust_plan_end();
+	cust_password_wipe(current);
+	cust_password_wipe(new_password);
+	PG_RETURN_BOOL(changed);
+}
+
+/* ------------------------------------------------------------------------
+ * Resetting a forgotten password
+ * ------------------------------------------------------------------------
+ */
+
+#define SECONDS_BETWEEN_REQUESTS 60
+
+/* Locked, so that two requests at once are one. */
+static const PlanQuery lock_account = {
+	.text = "SELECT id, email_changed_at FROM @store@.customer"
+			" WHERE " LOWER_C("email")
+				EQ LOWER_C("$1") " AND has_account" EQ
+								 "true FOR NO KEY UPDATE",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {TEXTOID},
+};
+
+static const PlanQuery select_recent_request = {
+	.text = "SELECT id FROM @store@.event WHERE customer_id" EQ "$1"
+			" AND type" EQ "'account.password_reset_requested'"
+			" AND created_at" GT "$2",
+	.as_owner = true,
+	.nargs = 2,
+	.argtypes = {INT8OID, TIMESTAMPTZOID},
+};
+
+static const PlanQuery insert_token = {
+	.text = "INSERT INTO @store@.account_token (customer_id) VALUES ($1)",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
+
+/* May the account, which was locked, be sent a token now? */
+static bool
+may_be_sent_token(const Store *store, const PlanRows *rows)
+{
+	bool isnull;
+	Datum changed_at = cust_plan_value(rows, 0, 2, &isnull);
+	TimestampTz since = GetCurrentTransactionStartTimestamp() -
+		SECONDS_BETWEEN_REQUESTS * USECS_PER_SEC;
+	NullableDatum values[] = {
+		{Int64GetDatum(cust_plan_int64(rows, 0, 1)), false},
+		{TimestampTzGetDatum(since), false},
+	};
+
+	if (!isnull && !cust_guc_email_settled(DatumGetTimestampTz(changed_at)))
+		return false;
+	return cust_plan_run(&select_recent_request, &store->target, values, 1)
+			   .count == 0;
+}
+
+PG_FUNCTION_INFO_V1(customers_request_password_reset);
+
+/*
+ * request_password_reset(email) returns void: says nothing about whether the
+ * account exists
+ */
+Datum
+customers_request_password_reset(PG_FUNCTION_ARGS)
+{
+	const Store *store = account_store();
+	NullableDatum email = {0, false};
+	const char *fault;
+	text *address;
+	PlanRows rows;
+
+	if (PG_ARGISNULL(0))
+		cust_report_null("email");
+	address = cust_email_normalize(PG_GETARG_TEXT_PP(0), &fault);
+	if (address == NULL)
+		PG_RETURN_VOID();
+	email.value = PointerGetDatum(address);
+	cust_plan_begin();
+	rows = cust_plan_run(&lock_account, &store->target, &email, 1);
+	if (rows.count > 0 && may_be_sent_token(store, &rows))
+	{
+		NullableDatum id = {
+			Int64GetDatum(cust_plan_int64(&rows, 0, 1)),
+			false,
+		};
+
+		cust_plan_run(&insert_token, &store->target, &id, 0);
+	}
+	cust_plan_end();
+	PG_RETURN_VOID();
+}
+
+static const PlanQuery insert_credential = {
+	.text = "INSERT INTO @store@.credential"
+			" (customer_id, new_password, proof) VALUES ($1, $2, $3)",
+	.as_owner = true,
+	.nargs = 3,
+	.argtypes = {INT8OID, TEXTOID, TEXTOID},
+};
+
+static const PlanQuery select_token_holder = {
+	.text = "SELECT t.customer_id, EXISTS (SELECT FROM @store@.credential k"
+			" WHERE k.customer_id" EQ "t.customer_id)"
+			" FROM @store@.account_token t WHERE t.token_hash" EQ "$1",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {BYTEAOID},
+};
+
+PG_FUNCTION_INFO_V1(customers_reset_password);
+
+/* reset_password(token, new_password) returns bigint: the customer's id */
+Datum
+customers_reset_password(PG_FUNCTION_ARGS)
+{
+	const Store *store = account_store();
+	text *new_password = password_argument(fcinfo, 1, "new_password");
+	NullableDatum values[3];
+	NullableDatum hash = {0, false};
+	PlanRows rows;
+	int64 id;
+	text *token;
+
+	cust_password_check_length(store->target.name, new_password);
+	if (PG_ARGISNULL(0))
+		report_no_proof(store, "Give the token that was sent.");
+	token = PG_GETARG_TEXT_PP(0);
+	hash.value = PointerGetDatum(
+		cust_token_hash(VARDATA_ANY(token), VARSIZE_ANY_EXHDR(token)));
+	cust_plan_begin();
+	rows = cust_plan_run(&select_token_holder, &store->target, &hash, 1);
+	if (rows.count == 0)
 		cust_report(
 			&(CustError){
-				.rule = "customer_account_registered",
-				.schema = row.schema,
-				.table = row.shape->name,
-				.column = "has_account",
-				.hint =
-					"Import a registered customer with the external_id of the other system.",
+				.sqlstate = ERRCODE_INVALID_PASSWORD,
+				.rule = "credential_password_not_editable",
+				.schema = store->target.name,
+				.table = "credential",
+				.column = "proof",
 			},
-			"customer " INT64_FORMAT
-			" has an account but neither a password nor an external_id",
-			id);
-	return PointerGetDatum(NULL);
-}
-
-pg_noreturn static void
-report_credential(const TriggerRow *row, const char *rule, const char *message)
-{
-	cust_trigger_refuse(row, rule, -1,
-						"Accounts are managed in the storefront.", message);
-}
-
-PG_FUNCTION_INFO_V1(customers_credential_guard);
-
-/* trigger: BEFORE INSERT, UPDATE or DELETE .. ROW, TRUNCATE .. STATEMENT */
-Datum
-customers_credential_guard(PG_FUNCTION_ARGS)
-{
-	TriggerRow row;
-
-	cust_trigger_open(fcinfo, &cust_layout[STORE_CREDENTIAL],
-					  TRIGGER_BEFORE_ROW,
-					  TRIGGER_INSERT | TRIGGER_UPDATE | TRIGGER_DELETE |
-						  TRIGGER_TRUNCATE,
-					  &row);
-	switch (row.operation)
-	{
-		case TRIGGER_INSERT:
-			report_credential(
-				&row, "credential_by_registration",
-				"a credential is made only by the registration of its customer");
-		case TRIGGER_UPDATE:
-		case TRIGGER_TRUNCATE:
-			report_credential(&row, "credential_password_not_editable",
-							  "the password of a customer cannot be edited");
-		case TRIGGER_DELETE:
-			if (has_customer(&row))
-				report_credential(
-					&row, "credential_kept",
-					"a credential disappears only with its customer");
-	}
-	return cust_trigger_result(&row);
-}
-
-PG_FUNCTION_INFO_V1(customers_account_token_guard);
-
-/* trigger: BEFORE INSERT or UPDATE .. ROW, TRUNCATE .. STATEMENT */
-Datum
-customers_account_token_guard(PG_FUNCTION_ARGS)
-{
-	TriggerRow row;
-
-	cust_trigger_open(fcinfo, &cust_layout[STORE_ACCOUNT_TOKEN],
-					  TRIGGER_BEFORE_ROW,
-					  TRIGGER_INSERT | TRIGGER_UPDATE | TRIGGER_TRUNCATE,
-					  &row);
-	report_credential(
-		&row, "account_token_fixed",
-		"tokens of accounts can neither be made nor changed nor truncated");
+			"wrong token, e-mail or password");
+	id = cust_plan_int64(&rows, 0, 1);
+	values[0].value = Int64GetDatum(id);
+	values[1].value = PointerGetDatum(new_password);
+	values[2].value = PointerGetDatum(token);
+	values[0].isnull = values[1].isnull = values[2].isnull = false;
+	cust_plan_run(cust_plan_bool(&rows, 0, 2) ? &set_password :
+												&insert_credential,
+				  &store->target, values, 0);
+	cust_plan_end();
+	cust_password_wipe(new_password);
+	PG_RETURN_INT64(id);
 }

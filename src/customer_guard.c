@@ -22,6 +22,28 @@ static const PlanQuery delete_deliveries = {
 	.argtypes = {INT8OID},
 };
 
+static const PlanQuery delete_tokens = {
+	.text = "DELETE FROM @store@.account_token WHERE customer_id" EQ "$1",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
+
+/* Runs a query whose one parameter is the customer's id. */
+static void
+run_for_customer(const TriggerRow *row, const PlanQuery *query)
+{
+	const Store *store = cust_store_of(row->data->tg_relation);
+	NullableDatum id = {
+		Int64GetDatum(cust_trigger_old_id(row, CUSTOMER_ID)),
+		false,
+	};
+
+	cust_plan_begin();
+	cust_plan_run(query, &store->target, &id, 0);
+	cust_plan_end();
+}
+
 /* Keeps metadata an object, and metadata_order the order of its keys. */
 static void
 normalize_metadata(TriggerRow *row)
@@ -92,8 +114,11 @@ guard_update(TriggerRow *row)
 	cust_trigger_keep(row, CUSTOMER_REGISTERED_AT);
 	cust_trigger_keep(row, CUSTOMER_CREATED_BY);
 	if (cust_normalize_email_changed(row, CUSTOMER_EMAIL))
+	{
 		cust_trigger_set(row, CUSTOMER_EMAIL_CHANGED_AT,
 						 TimestampTzGetDatum(now));
+		run_for_customer(row, &delete_tokens);
+	}
 	cust_trigger_stamp(row, CUSTOMER_UPDATED_AT, CUSTOMER_VERSION);
 }
 
@@ -134,15 +159,11 @@ cust_customer_report_unconfirmed(const char *schema, int64 id)
 static void
 guard_delete(const TriggerRow *row)
 {
-	const Store *store = cust_store_of(row->data->tg_relation);
 	int64 id = cust_trigger_old_id(row, CUSTOMER_ID);
 
 	if (!delete_is_confirmed(row))
 		cust_customer_report_unconfirmed(row->schema, id);
-	cust_plan_begin();
-	cust_plan_run(&delete_deliveries, &store->target,
-				  (NullableDatum[]){{Int64GetDatum(id), false}}, 0);
-	cust_plan_end();
+	run_for_customer(row, &delete_deliveries);
 }
 
 PG_FUNCTION_INFO_V1(customers_customer_guard);

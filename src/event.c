@@ -14,7 +14,11 @@
 #include "email.h"
 #include "event.h"
 #include "guc.h"
+#include "handover.h"
 #include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/json.h"
+#include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
 /* ------------------------------------------------------------------------
@@ -149,6 +153,29 @@ cust_event_addressees(const char *first, const char *second)
 	if (second != NULL && !same_email(first, second))
 		to = lappend(to, unconstify(char *, second));
 	return to;
+}
+
+/*
+ * The clear text of the token whose hash is in a column of the new row, to be
+ * cleared by the caller; NULL if the row was not inserted with it.
+ */
+char *
+cust_event_take_token(const ChangedRow *row, int column)
+{
+	bool isnull;
+	Datum hash = cust_event_value(row, row->new, column, &isnull);
+
+	return isnull ? NULL : cust_handover_take(DatumGetByteaPP(hash));
+}
+
+/* A time as JSON has it. */
+char *
+cust_event_time_text(TimestampTz time)
+{
+	char *text = palloc(MAXDATELEN + 1);
+
+	return JsonEncodeDateTime(text, TimestampTzGetDatum(time), TIMESTAMPTZOID,
+							  NULL);
 }
 
 /* ------------------------------------------------------------------------

@@ -33,6 +33,8 @@ extern List *cust_event_changed_columns(const ChangedRow *row, const int *kept,
 extern List *cust_event_addressees(const char *first, const char *second);
 extern void cust_event_begin_payload(JsonObject *payload, int64 customer_id,
 									 int64 order_id);
+extern char *cust_event_take_token(const ChangedRow *row, int column);
+extern char *cust_event_time_text(TimestampTz time);
 extern void cust_event_add(Recorder *recorder, const EventDraft *draft);
 extern void cust_event_add_email_changed(Recorder *recorder, const char *type,
 										 int64 customer_id, int64 order_id,

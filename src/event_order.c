@@ -6,10 +6,6 @@
 
 #include "catalog/pg_type_d.h"
 #include "event.h"
-#include "handover.h"
-#include "utils/builtins.h"
-#include "utils/datetime.h"
-#include "utils/json.h"
 #include "utils/timestamp.h"
 
 /* ------------------------------------------------------------------------
@@ -89,11 +85,8 @@ approval_request(Recorder *recorder, const ChangedRow *row,
 				 const EventDraft *draft)
 {
 	JsonObject confidential;
-	bool isnull;
-	Datum hash = cust_event_value(row, row->new, TRANSFER_TOKEN_HASH, &isnull);
-	char *token = isnull ? NULL : cust_handover_take(DatumGetByteaPP(hash));
+	char *token = cust_event_take_token(row, TRANSFER_TOKEN_HASH);
 	char *approver = cust_event_text(row, row->new, TRANSFER_APPROVER_EMAIL);
-	char expires_at[MAXDATELEN + 1];
 	char *email;
 	char *name;
 	Datum result;
@@ -108,9 +101,7 @@ approval_request(Recorder *recorder, const ChangedRow *row,
 	cust_json_text(&confidential, "description",
 				   cust_event_text(row, row->new, TRANSFER_DESCRIPTION));
 	cust_json_text(&confidential, "expires_at",
-				   JsonEncodeDateTime(expires_at,
-									  TimestampTzGetDatum(draft->expires_at),
-									  TIMESTAMPTZOID, NULL));
+				   cust_event_time_text(draft->expires_at));
 	result = cust_json_end(&confidential);
 	if (token)
 		explicit_bzero(token, strlen(token));

@@ -22,6 +22,8 @@ bool cust_guc_record_events = true;
 int cust_guc_email_change_hold;
 int cust_guc_transfer_ttl;
 int cust_guc_delivery_ttl;
+int cust_guc_password_memory;
+int cust_guc_password_passes;
 
 #define SECONDS_PER_HOUR 3600
 #define SECONDS_PER_DAY 86400
@@ -91,6 +93,15 @@ cust_guc_define(void)
 				   "How long a delivery without token waits to be claimed.",
 				   &cust_guc_delivery_ttl, 30 * SECONDS_PER_DAY, 1,
 				   PGC_USERSET);
+	DefineCustomIntVariable("customers.password_memory",
+							"The memory that hashing a password takes.", NULL,
+							&cust_guc_password_memory, 19 * 1024, 8,
+							1024 * 1024, PGC_SUSET, GUC_UNIT_KB, NULL, NULL,
+							NULL);
+	DefineCustomIntVariable(
+		"customers.password_passes",
+		"How often hashing a password goes over its memory.", NULL,
+		&cust_guc_password_passes, 2, 1, 20, PGC_SUSET, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("customers");
 }
 

@@ -15,7 +15,9 @@ extern bool cust_guc_notify;
 extern bool cust_guc_record_events;
 extern int cust_guc_email_change_hold; /* seconds */
 extern int cust_guc_transfer_ttl;	   /* seconds */
-extern int cust_guc_delivery_ttl;	   /* seconds */
+extern int cust_guc_password_memory;   /* kB */
+extern int cust_guc_password_passes;
+extern int cust_guc_delivery_ttl; /* seconds */
 
 /* longest name of a store, in bytes: its channel is customers_<store> */
 #define CUST_STORE_NAME_MAX 50

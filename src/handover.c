@@ -36,13 +36,9 @@ forget_handed(void *arg)
 	handed = NIL;
 }
 
-/*
- * Takes over the clear text of a token whose hash is in a row about to be
- * inserted.  The statement's trigger puts it into the delivery, if the row
- * was inserted; otherwise it is cleared with the transaction.
- */
-void
-cust_handover_put(const bytea *hash, const char *clear)
+/* Keeps the clear text of a token until it is taken. */
+static void
+hand_over(const bytea *hash, const char *clear)
 {
 	MemoryContext before = MemoryContextSwitchTo(TopTransactionContext);
 	HandedToken *token = palloc(sizeof(HandedToken));
@@ -56,6 +52,24 @@ cust_handover_put(const bytea *hash, const char *clear)
 	strlcpy(token->clear, clear, sizeof(token->clear));
 	handed = lappend(handed, token);
 	MemoryContextSwitchTo(before);
+}
+
+/*
+ * Makes a token for a row about to be inserted and returns its hash, for the
+ * row.  The statement's trigger puts the clear text into the delivery, if the
+ * row was inserted; otherwise it is cleared with the transaction.
+ */
+bytea *
+cust_handover_make(void)
+{
+	char clear[CUST_TOKEN_LENGTH + 1];
+	bytea *hash;
+
+	cust_token_make(clear);
+	hash = cust_token_hash(clear, CUST_TOKEN_LENGTH);
+	hand_over(hash, clear);
+	explicit_bzero(clear, sizeof(clear));
+	return hash;
 }
 
 /* The clear text of a token by its hash, which is then forgotten; or NULL. */

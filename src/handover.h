@@ -6,7 +6,7 @@
 #ifndef CUSTOMERS_HANDOVER_H
 #define CUSTOMERS_HANDOVER_H
 
-extern void cust_handover_put(const bytea *hash, const char *clear);
+extern bytea *cust_handover_make(void);
 extern char *cust_handover_take(const bytea *hash);
 
 #endif /* CUSTOMERS_HANDOVER_H */

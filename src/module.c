@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include <sodium.h>
+
 #include "fmgr.h"
 #include "guc.h"
 #include "utils/builtins.h"
@@ -15,6 +17,8 @@ PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
+	if (sodium_init() < 0)
+		elog(ERROR, "could not initialize libsodium");
 	cust_guc_define();
 }
 

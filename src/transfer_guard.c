@@ -134,20 +134,6 @@ set_approver(TriggerRow *row, const Subjects *subjects)
 					 CStringGetTextDatum(approver));
 }
 
-/* Makes the token, which event puts into the delivery of the statement. */
-static void
-set_token(TriggerRow *row)
-{
-	char clear[CUST_TOKEN_LENGTH + 1];
-	bytea *hash;
-
-	cust_token_make(clear);
-	hash = cust_token_hash(clear, CUST_TOKEN_LENGTH);
-	cust_handover_put(hash, clear);
-	explicit_bzero(clear, sizeof(clear));
-	cust_trigger_set(row, TRANSFER_TOKEN_HASH, PointerGetDatum(hash));
-}
-
 static void
 set_kept_of_request(TriggerRow *row, const Subjects *subjects)
 {
@@ -195,7 +181,8 @@ guard_request(TriggerRow *row, const Store *store)
 	/* with an open one, order_transfer_open_key speaks or ON CONFLICT acts */
 	if (!has_open_transfer(store, order_id))
 		set_approver(row, &subjects);
-	set_token(row);
+	cust_trigger_set(row, TRANSFER_TOKEN_HASH,
+					 PointerGetDatum(cust_handover_make()));
 }
 
 /* History of another system moves nothing and tells nobody. */

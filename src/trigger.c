@@ -349,7 +349,7 @@ cust_trigger_fix(const TriggerRow *row, const int *columns, int n,
 				.table = row->shape->name,
 				.column = row->shape->columns[columns[i]].name,
 				.hint =
-					"Delete the row and insert another, if that is what you mean.",
+					"Keys and created_at are given when the row is inserted.",
 			},
 			"%s of %s cannot be changed", row->shape->columns[columns[i]].name,
 			described);

@@ -587,7 +587,7 @@ SELECT matches(t.error(format('INSERT INTO shop.credential (customer_id) VALUES 
 			   '^23514 credential_', 'a credential is not inserted by hand');
 SELECT is(t.error(format('INSERT INTO shop.credential (customer_id, password_hash) VALUES (%s, ''x'')', :dora)) LIKE '23514 credential_%',
 		  true, 'least of all with a hash');
-SELECT is(t.error(format('INSERT INTO shop.account_token (customer_id, purpose) VALUES (%s, ''password_reset'')', :dora)),
+SELECT is(t.error(format('INSERT INTO shop.account_token (customer_id, token_hash) VALUES (%s, ''x'')', :dora)),
 		  '23514 account_token_fixed', 'account_token_fixed: no token by hand');
 SELECT is(t.error(format('SELECT customers.update_customer(%s, ''{"password": "secret-Secret"}'')', :dora)),
 		  '23514 credential_password_not_editable', 'credential_password_not_editable: no password by update_customer');

@@ -7,7 +7,7 @@
 -- or the object named, a hint where there is something to do; nothing half
 -- done, and the session goes on.
 
-SELECT plan(328);
+SELECT plan(365);
 
 -- Something to be mistaken about.
 SELECT customers.create_customer('ada@example.com', 'Ada') AS ada \gset
@@ -152,6 +152,20 @@ INSERT INTO attempt (call, expected, why) VALUES
 	('customer_timeline(NULL)', '22023', 'NULL id'),
 	('customer_timeline({ADA}, NULL)', '22023', 'NULL page_size'),
 	('purge_events(NULL)', '22023', 'NULL time'),
+	('register_customer(NULL, ''long enough'')', '22023', 'NULL e-mail'),
+	('register_customer(''new@example.com'', NULL)', '22023', 'NULL password'),
+	('authenticate(NULL, ''long enough'')', '22023', 'NULL e-mail'),
+	('authenticate(''reg@example.com'', NULL)', '22023', 'NULL password'),
+	('change_password(NULL, ''x'', ''long enough'')', '22023', 'NULL id'),
+	('change_password({REG}, NULL, ''long enough'')', '23514 credential_password_not_editable', 'NULL current password'),
+	('change_password({REG}, ''x'', NULL)', '22023', 'NULL new password'),
+	('request_password_reset(NULL)', '22023', 'NULL e-mail'),
+	('reset_password(NULL, ''long enough'')', '23514 credential_password_not_editable', 'NULL token'),
+	('reset_password(''x'', NULL)', '22023', 'NULL new password'),
+	('grant_access(NULL, ''reader'')', '22023', 'NULL role'),
+	('grant_access(''customers_other'', NULL)', '22023', 'NULL profile'),
+	('revoke_access(NULL, ''reader'')', '22023', 'NULL role'),
+	('revoke_access(''customers_other'', NULL)', '22023', 'NULL profile'),
 	('create_store(NULL)', '22023', 'NULL name'),
 	('create_store(''other'', NULL)', '22023', 'NULL search'),
 	('drop_store(NULL, ''shop'')', '22023', 'NULL name'),
@@ -171,6 +185,13 @@ INSERT INTO attempt (call, expected, why) VALUES
 	('subscribe(''s'', ''{""}'')', '22023', 'an empty pattern'),
 	('accept_order_transfer({TRANSFER}, ''no such token'')', '28P01 order_transfer_approved', 'a wrong token'),
 	('decline_order_transfer({TRANSFER}, ''no such token'')', '28P01 order_transfer_approved', 'a wrong token'),
+	('register_customer('''', ''long enough'')', '23514 customer_email_valid', 'empty e-mail'),
+	('register_customer(''new@example.com'', '''')', '23514 credential_password_length', 'empty password'),
+	('change_password({REG}, ''x'', ''short'')', '23514 credential_password_length', 'a short password'),
+	('reset_password('''', ''long enough'')', '28P01 credential_password_not_editable', 'empty token'),
+	('reset_password(''no such token'', ''long enough'')', '28P01 credential_password_not_editable', 'a wrong token'),
+	('grant_access(''customers_other'', ''owner'')', '22023', 'an unknown profile'),
+	('revoke_access(''customers_other'', '''')', '22023', 'an empty profile'),
 	('create_store('''')', '22023', 'empty name'),
 	('drop_store(''shop'', '''')', '22023', 'empty confirmation'),
 	-- wrong JSON
@@ -233,6 +254,7 @@ INSERT INTO attempt (call, expected, why) VALUES
 	('create_customer(''ADA@example.com'')', '23505 customer_email_key', 'an e-mail that is taken'),
 	('update_customer({ADA}, ''{"email": "bob@example.com"}'')', '23505 customer_email_key', 'an e-mail that is taken'),
 	('update_customer({ADA}, ''{"external_id": "crm-1"}'')', '23505 customer_external_id_key', 'an external_id that is taken'),
+	('register_customer(''REG@example.com'', ''long enough'')', '23505 customer_email_key', 'an e-mail that has an account'),
 	('create_group(''vip'')', '23505 customer_group_name_key', 'a name that is taken'),
 	('request_order_transfer({ORDER}, {REG})', '23505 order_transfer_open_key', 'an order with an open transfer'),
 	-- stores
@@ -257,6 +279,7 @@ SELECT is((SELECT string_agg(p.proname, ', ' ORDER BY p.proname) FROM pg_proc p
 			   AND p.prorettype <> 'trigger'::regtype AND p.pronargs > 0
 			   AND has_function_privilege('customers_other', p.oid, 'EXECUTE')
 			   AND p.proname NOT IN ('help',	-- takes any text
+				'profile_privileges',
 				'email_fault', 'search_grams', 'search_matches')	-- for checks and the search index
 			   AND NOT EXISTS (SELECT FROM attempt a WHERE a.call LIKE p.proname || '(%')), NULL,
 		  'no public function with arguments is left out here');
@@ -296,6 +319,9 @@ INSERT INTO needy (call) VALUES
 	('customer_groups(1)'), ('group_customers(1)'), ('in_group(1, ''x'')'),
 	('customer_orders(1)'), ('order_details(1)'), ('request_order_transfer(1, 1)'), ('accept_order_transfer(1, ''x'')'),
 	('decline_order_transfer(1, ''x'')'), ('cancel_order_transfer(1)'), ('expire_order_transfers()'), ('order_transfers(1)'),
+	('register_customer(''x@example.com'', ''long enough'')'), ('authenticate(''x@example.com'', ''long enough'')'),
+	('change_password(1, ''x'', ''long enough'')'), ('request_password_reset(''x@example.com'')'), ('reset_password(''x'', ''long enough'')'),
+	('grant_access(''customers_other'', ''reader'')'), ('revoke_access(''customers_other'', ''reader'')'),
 	('subscribe(''x'', ''{*}'')'), ('unsubscribe(''x'')'), ('claim_deliveries()'), ('acknowledge_deliveries(''{1}'')'),
 	('fail_delivery(1, ''x'')'), ('retry_failed(''x'')'), ('delivery_status()'), ('customer_timeline(1)'), ('purge_events(''2024-01-01'')');
 SELECT is(t.error('SET LOCAL customers.store = ''nowhere''; SELECT * FROM customers.' || call), '3F000',
@@ -379,6 +405,8 @@ SELECT matches(t.message(format('UPDATE shop.customer SET id = 42000 WHERE id = 
 			   'message: so is the id');
 SELECT unalike(t.message(format('SELECT customers.accept_order_transfer(%s, ''my-Secret-Token'')', :transfer)), '%my-Secret-Token%',
 			   'message: a token is not repeated');
+SELECT unalike(t.message('SELECT customers.reset_password(''my-Secret-Token'', ''my-Secret-Token'')'), '%my-Secret-Token%',
+			   'message: nor one for a password');
 SELECT unalike(t.message(format('SELECT customers.delete_customer(%s, ''wrong@example.com'')', :ada)), '%ada@example.com%',
 			   'message: the e-mail to be typed is not given away');
 SELECT is(t.message('SELECT customers.create_customer(''new@example.com'')', 'customers_other') ~ 'permission denied', true,

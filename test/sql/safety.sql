@@ -3,7 +3,7 @@
 \set prelude :testdir '/prelude.psql'
 \i :prelude
 
-SELECT plan(358);
+SELECT plan(385);
 
 -- Nobody's code runs with rights that are not his.  h.boom is the code that
 -- must not run: it leaves a mark that no rollback takes away, and fails.
@@ -67,6 +67,11 @@ INSERT INTO h.calls (writes, call) VALUES
 	(true, 'customers.cancel_order_transfer(1)'),
 	(true, 'customers.expire_order_transfers()'),
 	(false, 'customers.order_transfers(1)'),
+	(true, $$customers.register_customer('account@example.com', 'long enough')$$),
+	(true, $$customers.authenticate('b@example.com', 'long enough')$$),
+	(true, $$customers.change_password(2, 'wrong', 'long enough')$$),
+	(true, $$customers.request_password_reset('b@example.com')$$),
+	(true, $$customers.reset_password('wrong', 'long enough')$$),
 	(true, $$customers.subscribe('crm', ARRAY['*'])$$),
 	(true, $$customers.unsubscribe('notifier')$$),
 	(true, 'customers.claim_deliveries()'),
@@ -102,7 +107,7 @@ SELECT is((SELECT string_agg(name, ' ') FROM h.function WHERE name LIKE '\_%' AN
 SELECT is((SELECT string_agg(name, ' ') FROM h.function WHERE name NOT LIKE '\_%' AND NOT is_public), NULL, 'catalog: the others are');
 SELECT is((SELECT string_agg(name, ' ') FROM (SELECT name FROM h.function GROUP BY name HAVING count(*) > 1) d), NULL, 'catalog: no overloads');
 SELECT is((SELECT string_agg(DISTINCT f.name, ' ') FROM h.function f WHERE NOT is_trigger AND provolatile <> 'i' AND name NOT LIKE '\_%'
-		AND name NOT IN ('create_store', 'upgrade_store', 'check_store', 'drop_store', 'stores', 'help', 'version', 'grant_access', 'revoke_access')
+		AND name NOT IN ('create_store', 'upgrade_store', 'check_store', 'drop_store', 'stores', 'help', 'version', 'grant_access', 'revoke_access', 'profile_privileges')
 		AND NOT EXISTS (SELECT FROM pg_index i WHERE pg_get_indexdef(i.indexrelid) LIKE '%customers.' || f.name || '(%')
 		AND NOT EXISTS (SELECT FROM h.calls c WHERE c.call LIKE 'customers.' || f.name || '(%')), NULL,
 	'catalog: this file calls every function that touches a store');
@@ -257,6 +262,14 @@ INSERT INTO h.walk (sql) VALUES
 	($$SELECT customers.request_order_transfer(2, 2), customers.request_order_transfer(3, 2), customers.request_order_transfer(4, 2)$$),
 	($$SELECT customers.cancel_order_transfer(id) FROM shop.order_transfer ORDER BY id DESC LIMIT 1$$),
 	($$SELECT customers.expire_order_transfers()$$),
+	($$SELECT customers.register_customer('h4@example.com', 'first password', 'Hedda', metadata => '{"a": 1}')$$),
+	($$SELECT customers.authenticate('H4@example.com', 'first password'), customers.authenticate('h4@example.com', 'wrong'), customers.authenticate('nobody@example.com', 'wrong')$$),
+	($$SELECT customers.change_password(customers.authenticate('h4@example.com', 'first password'), 'first password', 'second password'),
+		customers.change_password(customers.authenticate('h4@example.com', 'second password'), 'wrong', 'third password')$$),
+	($$SELECT customers.request_password_reset('h4@example.com'), customers.request_password_reset('h3@example.com')$$),
+	($$UPDATE shop.credential SET new_password = 'plain password', proof = 'second password'$$),
+	($$SELECT customers.grant_access('customers_clerk', 'admin'), customers.grant_access('customers_clerk', 'storefront'), customers.revoke_access('customers_clerk', 'admin'),
+		customers.revoke_access('customers_clerk', 'storefront'), customers.profile_privileges('notifier')$$),
 	($$SELECT customers.subscribe('evil', ARRAY['customer.*', '*']), customers.delivery_status(), customers.customer_timeline(1)$$),
 	($$SELECT customers.claim_deliveries('notifier', 1)$$),
 	($$SELECT customers.delete_customer(2, 'B@example.com', true)$$),
@@ -276,7 +289,7 @@ SELECT is(h.hostile(format($$SELECT customers.accept_order_transfer(1, %L)$$, 'w
 	'hostile path: a rule speaks as ever (the target was deleted: canceled)');
 SELECT is((SELECT count(*) FROM evil.customer) + (SELECT count(*) FROM evil.event) + (SELECT count(*) FROM evil.delivery)
 	+ (SELECT count(*) FROM evil.orders) + (SELECT count(*) FROM evil.order_transfer), 0::bigint, 'hostile path: tables named like ours stay empty');
-SELECT is((SELECT string_agg(email || coalesce(phone, ''), ' ' ORDER BY email) FROM shop.customer), 'a@example.com7 h1@example.com1 h2@example.com h3@example.com',
+SELECT is((SELECT string_agg(email || coalesce(phone, ''), ' ' ORDER BY email) FROM shop.customer), 'a@example.com7 h1@example.com1 h2@example.com h3@example.com h4@example.com',
 	'hostile path: the store has what was done');
 ROLLBACK TO walk;
 -- the same with temporary tables named like ours and like catalogs: they come first
@@ -298,7 +311,7 @@ END $do$;
 SELECT is(h.hostile(sql, 'evil, pg_catalog'), 'no error', 'hostile temporary tables: step ' || n) FROM h.walk ORDER BY n;
 SELECT is((SELECT count(*) FROM pg_temp.customer) + (SELECT count(*) FROM pg_temp.event) + (SELECT count(*) FROM pg_temp.delivery)
 	+ (SELECT count(*) FROM pg_temp.orders) + (SELECT count(*) FROM pg_temp.order_transfer), 0::bigint, 'hostile temporary tables: stay empty');
-SELECT is((SELECT string_agg(email || coalesce(phone, ''), ' ' ORDER BY email) FROM shop.customer), 'a@example.com7 h1@example.com1 h2@example.com h3@example.com',
+SELECT is((SELECT string_agg(email || coalesce(phone, ''), ' ' ORDER BY email) FROM shop.customer), 'a@example.com7 h1@example.com1 h2@example.com h3@example.com h4@example.com',
 	'hostile temporary tables: the store has what was done');
 ROLLBACK TO walk;
 SELECT is((SELECT is_called FROM h.boomed), false, 'hostile path: not one of the traps was stepped on');

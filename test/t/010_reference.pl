@@ -1,8 +1,8 @@
 # The examples of the documents are true: every ```sql block of README.md,
 # reference.md and tutorial.md is run, in order, in one psql session and one
 # database per document, as the plain role that owns the database (and is a
-# member of the role clerk).  A ```text block right behind it is its output; a
-# block without one must run without an error.
+# member of the roles clerk and webshop).  A ```text block right behind it is
+# its output; a block without one must run without an error.
 #
 # What differs from run to run is compared as a placeholder: times (<time>),
 # intervals with fractions (<interval>), tokens and cursors (<token>) and
@@ -207,7 +207,8 @@ $node->safe_psql(
 	'postgres', q{
 	CREATE ROLE shop_owner LOGIN;
 	CREATE ROLE clerk;
-	GRANT clerk TO shop_owner;
+	CREATE ROLE webshop;
+	GRANT clerk, webshop TO shop_owner;
 });
 
 foreach my $name (qw(README reference tutorial))
