@@ -443,6 +443,14 @@ static const PlanQuery select_token_holder = {
 	.argtypes = {BYTEAOID},
 };
 
+/* before the credential and the token, as a deletion does */
+static const PlanQuery lock_customer = {
+	.text = "SELECT id FROM @store@.customer WHERE id" EQ "$1 FOR KEY SHARE",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
+
 PG_FUNCTION_INFO_V1(customers_reset_password);
 
 /* reset_password(token, new_password) returns bigint: the customer's id */
@@ -480,6 +488,7 @@ customers_reset_password(PG_FUNCTION_ARGS)
 	values[1].value = PointerGetDatum(new_password);
 	values[2].value = PointerGetDatum(token);
 	values[0].isnull = values[1].isnull = values[2].isnull = false;
+	cust_plan_run(&lock_customer, &store->target, values, 0);
 	cust_plan_run(cust_plan_bool(&rows, 0, 2) ? &set_password :
 												&insert_credential,
 				  &store->target, values, 0);

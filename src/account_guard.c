@@ -258,9 +258,7 @@ guard_insert(TriggerRow *row, const Store *store)
 
 	if (!cust_trigger_is_null(row, CREDENTIAL_PASSWORD_HASH))
 		report_hash_given(row);
-	/* the NOT NULL constraint speaks */
-	if (cust_trigger_is_null(row, CREDENTIAL_CUSTOMER_ID))
-		return;
+	cust_trigger_require(row, CREDENTIAL_CUSTOMER_ID);
 	cust_password_check_length(row->schema, password);
 	check_first_password(row, store,
 						 cust_trigger_new_id(row, CREDENTIAL_CUSTOMER_ID));
@@ -414,7 +412,7 @@ check_account(const TriggerRow *row, const Store *store, NullableDatum id)
 static void
 request_token(TriggerRow *row, const Store *store)
 {
-	TimestampTz now = GetCurrentTransactionStartTimestamp();
+	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz expires_at = now + TOKEN_TTL_HOURS * USECS_PER_HOUR;
 	NullableDatum id = {
 		Int64GetDatum(cust_trigger_new_id(row, ACCOUNT_TOKEN_CUSTOMER_ID)),
@@ -448,9 +446,7 @@ customers_account_token_guard(PG_FUNCTION_ARGS)
 			&row, "account_token_fixed", ACCOUNT_TOKEN_TOKEN_HASH,
 			"Insert a row with the customer_id to ask for a new token.",
 			"a token can be asked for, but neither given nor changed");
-	/* the NOT NULL constraint speaks */
-	if (cust_trigger_is_null(&row, ACCOUNT_TOKEN_CUSTOMER_ID))
-		return cust_trigger_result(&row);
+	cust_trigger_require(&row, ACCOUNT_TOKEN_CUSTOMER_ID);
 	cust_plan_begin();
 	request_token(&row, cust_store_of(row.data->tg_relation));
 	cust_plan_end();

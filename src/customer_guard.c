@@ -97,7 +97,8 @@ static void
 guard_update(TriggerRow *row)
 {
 	static const int fixed[] = {CUSTOMER_ID, CUSTOMER_CREATED_AT};
-	TimestampTz now = GetCurrentTransactionStartTimestamp();
+	/* not the transaction's start: the hold must not begin before */
+	TimestampTz now = GetCurrentTimestamp();
 
 	cust_trigger_fix(row, fixed, lengthof(fixed),
 					 psprintf("customer " INT64_FORMAT,

@@ -8,10 +8,10 @@
 
 #include <limits.h>
 
-#include "access/xact.h"
 #include "guc.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
+#include "utils/timestamp.h"
 
 char *cust_guc_store;
 char *cust_guc_confirm_delete;
@@ -134,8 +134,7 @@ cust_guc_email_settled(TimestampTz changed_at)
 {
 	int64 hold = (int64) cust_guc_email_change_hold * USECS_PER_SEC;
 
-	return changed_at == 0 ||
-		changed_at + hold <= GetCurrentTransactionStartTimestamp();
+	return changed_at == 0 || changed_at + hold <= GetCurrentTimestamp();
 }
 
 /* The role that the session acts as, outside of any function. */

@@ -152,7 +152,8 @@ static void
 guard_update(TriggerRow *row)
 {
 	static const int fixed[] = {ORDERS_ID, ORDERS_CREATED_AT};
-	TimestampTz now = GetCurrentTransactionStartTimestamp();
+	/* not the transaction's start: the hold must not begin before */
+	TimestampTz now = GetCurrentTimestamp();
 
 	cust_trigger_fix(row, fixed, lengthof(fixed),
 					 psprintf("order " INT64_FORMAT,

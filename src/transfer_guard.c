@@ -19,23 +19,6 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-static const PlanQuery lock_open_transfer = {
-	.text = "SELECT id, expires_at FROM @store@.order_transfer"
-			" WHERE order_id" EQ "$1 AND status" EQ
-			"'requested' FOR NO KEY UPDATE",
-	.as_owner = true,
-	.nargs = 1,
-	.argtypes = {INT8OID},
-};
-
-static const PlanQuery expire_transfer = {
-	.text = "UPDATE @store@.order_transfer SET status = 'expired'"
-			" WHERE id" EQ "$1",
-	.as_owner = true,
-	.nargs = 1,
-	.argtypes = {INT8OID},
-};
-
 /* ------------------------------------------------------------------------
  * Errors
  * ------------------------------------------------------------------------
@@ -79,26 +62,6 @@ check_target_registered(const TriggerRow *row, const CustomerState *target,
  * INSERT: a request, or history of another system
  * ------------------------------------------------------------------------
  */
-
-/*
- * Is there an open transfer of the order?  An overdue one is ended first.  The
- * row is locked, so that it stays open until the unique index has said so.
- */
-static bool
-has_open_transfer(const Store *store, int64 order_id)
-{
-	NullableDatum value = {Int64GetDatum(order_id), false};
-	PlanRows rows = cust_plan_run(&lock_open_transfer, &store->target, &value,
-								  1);
-
-	if (rows.count == 0)
-		return false;
-	if (cust_subjects_time(&rows, 0, 2) > GetCurrentTimestamp())
-		return true;
-	value.value = Int64GetDatum(cust_plan_int64(&rows, 0, 1));
-	cust_plan_run(&expire_transfer, &store->target, &value, 0);
-	return false;
-}
 
 /* Sets the approver; raises unless there is one whose address is settled. */
 static void
@@ -179,7 +142,7 @@ guard_request(TriggerRow *row, const Store *store)
 									 order_id, target_id));
 	set_kept_of_request(row, &subjects);
 	/* with an open one, order_transfer_open_key speaks or ON CONFLICT acts */
-	if (!has_open_transfer(store, order_id))
+	if (!cust_subjects_open_transfer(store, order_id))
 		set_approver(row, &subjects);
 	cust_trigger_set(row, TRANSFER_TOKEN_HASH,
 					 PointerGetDatum(cust_handover_make()));
@@ -224,18 +187,8 @@ guard_insert(TriggerRow *row)
 		guard_history(row);
 		return;
 	}
-	/* the NOT NULL constraint speaks */
-	if (cust_trigger_is_null(row, TRANSFER_ORDER_ID))
-		return;
-	if (cust_trigger_is_null(row, TRANSFER_TO_CUSTOMER_ID))
-		cust_report(
-			&(CustError){
-				.sqlstate = ERRCODE_NOT_NULL_VIOLATION,
-				.schema = row->schema,
-				.table = row->shape->name,
-				.column = "to_customer_id",
-			},
-			"a requested transfer must name the new owner");
+	cust_trigger_require(row, TRANSFER_ORDER_ID);
+	cust_trigger_require(row, TRANSFER_TO_CUSTOMER_ID);
 	store = cust_store_of(row->data->tg_relation);
 	cust_plan_begin();
 	guard_request(row, store);
@@ -435,10 +388,8 @@ guard_change(TriggerRow *row, const Store *store)
 	char *old_status = TextDatumGetCString(value);
 	char *new_status;
 
+	cust_trigger_require(row, TRANSFER_STATUS);
 	value = cust_trigger_new(row, TRANSFER_STATUS, &isnull);
-	/* the NOT NULL constraint speaks */
-	if (isnull)
-		return;
 	new_status = TextDatumGetCString(value);
 	check_columns(row);
 	if (!cust_trigger_changed(row, TRANSFER_STATUS) &&

@@ -8,6 +8,7 @@
 #include "catalog/pg_type_d.h"
 #include "miscadmin.h"
 #include "transfer_subjects.h"
+#include "utils/timestamp.h"
 
 #define ORDER_COLUMNS                                     \
 	"SELECT customer_id, email, email_changed_at, status" \
@@ -117,4 +118,41 @@ cust_subjects_order_exists(const Store *store, int64 order_id)
 	NullableDatum value = {Int64GetDatum(order_id), false};
 
 	return cust_plan_run(&select_order, &store->target, &value, 1).count > 0;
+}
+
+static const PlanQuery lock_open_transfer = {
+	.text = "SELECT id, expires_at FROM @store@.order_transfer"
+			" WHERE order_id" EQ "$1 AND status" EQ
+			"'requested' FOR NO KEY UPDATE",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
+
+static const PlanQuery expire_transfer = {
+	.text = "UPDATE @store@.order_transfer SET status = 'expired'"
+			" WHERE id" EQ "$1",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
+
+/*
+ * Is there an open transfer of the order?  An overdue one is ended first.  The
+ * row is locked, so that it stays open until the unique index has said so.
+ */
+bool
+cust_subjects_open_transfer(const Store *store, int64 order_id)
+{
+	NullableDatum value = {Int64GetDatum(order_id), false};
+	PlanRows rows = cust_plan_run(&lock_open_transfer, &store->target, &value,
+								  1);
+
+	if (rows.count == 0)
+		return false;
+	if (cust_subjects_time(&rows, 0, 2) > GetCurrentTimestamp())
+		return true;
+	value.value = Int64GetDatum(cust_plan_int64(&rows, 0, 1));
+	cust_plan_run(&expire_transfer, &store->target, &value, 0);
+	return false;
 }

@@ -331,6 +331,25 @@ cust_trigger_refuse(const TriggerRow *row, const char *rule, int column,
 }
 
 /*
+ * Raises 23502 if the new row has no value in the column, before the
+ * constraint does, which would show the row with the evidence in it.
+ */
+void
+cust_trigger_require(const TriggerRow *row, int column)
+{
+	if (cust_trigger_is_null(row, column))
+		cust_report(
+			&(CustError){
+				.sqlstate = ERRCODE_NOT_NULL_VIOLATION,
+				.schema = row->schema,
+				.table = row->shape->name,
+				.column = row->shape->columns[column].name,
+			},
+			"%s of %s must not be null", row->shape->columns[column].name,
+			row->shape->row);
+}
+
+/*
  * Raises <table>_id_fixed if the UPDATE changes one of these columns.
  * described names the row, such as "customer 42".
  */

@@ -59,6 +59,7 @@ pg_noreturn extern void cust_trigger_refuse(const TriggerRow *row,
 											const char *rule, int column,
 											const char *hint,
 											const char *message);
+extern void cust_trigger_require(const TriggerRow *row, int column);
 extern void cust_trigger_fix(const TriggerRow *row, const int *columns, int n,
 							 const char *described);
 extern void cust_trigger_stamp(TriggerRow *row, int updated_at, int version);

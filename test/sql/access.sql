@@ -7,7 +7,7 @@
 -- is 42501, nothing in between), by the privileges themselves, and what an
 -- admin tries who wants to get at an account or at an order.
 
-SELECT plan(1123);
+SELECT plan(1130);
 
 RESET SESSION AUTHORIZATION;
 SET customers.password_memory = 64;
@@ -154,6 +154,16 @@ SELECT is(string_agg(DISTINCT m.message, '; '), NULL, 'refusals: no values in a 
 FROM h.call c, h.under u, LATERAL t.message('SELECT * FROM customers.' || h.filled(c.call), u.role) m(message)
 WHERE m.message ~ '(example\.com|argon2|victim''s own|long enough)' OR strpos(m.message, current_setting('test.ids')::json ->> '{RESET_TOKEN}') > 0
 	OR strpos(m.message, current_setting('test.ids')::json ->> '{TRANSFER_TOKEN}') > 0;
+
+SELECT is(t.error('SELECT customers.' || call, 'p_storefront'), expected, 'storefront: refused by a rule, ' || call)
+FROM (VALUES (1, 'register_customer(''new@example.com'', ''long enough'', ''Firstname'', metadata => ''[]'')', '23514 customer_metadata_object'),
+	(2, 'register_customer(''nonsense'', ''long enough'', ''Firstname'')', '23514 customer_email_valid'), (3, 'register_customer(''VICTIM@example.com'', ''long enough'')', '23505 customer_email_key'),
+	(4, 'register_customer(''new@example.com'', ''short'', ''Firstname'')', '23514 credential_password_length'), (5, 'reset_password(''guess'', ''long enough'')', '28P01 credential_password_not_editable'),
+	(6, 'reset_password(NULL, ''long enough'')', '23514 credential_password_not_editable')) v(n, call, expected) ORDER BY n;
+SELECT is(string_agg(m.message, '; '), NULL, 'storefront: errors from inside the functions that run as the owner carry no row')
+FROM unnest(ARRAY['register_customer(''new@example.com'', ''long enough'', ''Firstname'', metadata => ''[]'')', 'register_customer(''VICTIM@example.com'', ''long enough'', ''Firstname'')',
+	'register_customer(''new@example.com'', ''short'', ''Firstname'')', 'reset_password(''guess'', ''long enough'')']) call, LATERAL t.message('SELECT customers.' || call, 'p_storefront') m(message)
+WHERE m.message ~ '(Failing row|Firstname|victim@|long enough|guess|Key \()';
 
 -- plain SQL of the profiles ---------------------------------------------------------------------------------
 

@@ -167,18 +167,32 @@ sql(q{ALTER DATABASE postgres RESET customers.email_change_hold});
 my $bob = sql(q{SELECT id FROM shop.customer WHERE email = 'bob@example.com'});
 my $guess = "SELECT coalesce(customers.authenticate('bob\@example.com', 'guess')::text, 'none');\n";
 my $change = "SELECT customers.change_password($bob, 'guess', 'long enough');\n";
+my $right = q{SELECT customers.authenticate(email, password) FROM vault WHERE who = 'bob'};
 foreach my $round ([ 'authenticate', ($guess x 3) x 8 ], [ 'change_password', ($change x 3) x 8 ], [ 'both', ($guess . $change . $guess, $change . $guess . $change) x 4 ])
 {
 	my ($name, @scripts) = @$round;
-	my @runs = at_once($node, @scripts);
+	my ($state, $meanwhile, $errors, $answers);
 
-	is(join('', map { $_->{err} } @runs), '', "guessing: eight sessions through $name, no error");
-	is(join('', map { $_->{out} =~ s/^(none|f|)\n//mgr } @runs), '', 'guessing: no guess is right');
-	is(sql("SELECT failed_attempts || ' ' || (locked_until > now()) FROM shop.credential WHERE customer_id = $bob"), '10 true',
-		'guessing: ten failures start the wait, attempts during it do not count');
-	is(sql(q{SELECT customers.authenticate(email, password) FROM vault WHERE who = 'bob'}), '', 'guessing: meanwhile the right password is NULL');
+	# the wait is one second: what took longer says nothing, and is tried again
+	foreach my $try (1 .. 5)
+	{
+		my $begun = time();
+		my @runs = at_once($node, @scripts);
+
+		$state = sql("SELECT failed_attempts || ' ' || (locked_until > now()) FROM shop.credential WHERE customer_id = $bob");
+		$meanwhile = sql($right);
+		$errors = join '', map { $_->{err} } @runs;
+		$answers = join '', map { $_->{out} =~ s/^(none|f|)\n//mgr } @runs;
+		last if time() - $begun < 0.9;
+		$node->poll_query_until('postgres', "SELECT locked_until < clock_timestamp() FROM shop.credential WHERE customer_id = $bob") or die;
+		sql($right);
+	}
+	is($errors, '', "guessing: eight sessions through $name, no error");
+	is($answers, '', 'guessing: no guess is right');
+	is($state, '10 true', 'guessing: ten failures start the wait, attempts during it do not count');
+	is($meanwhile, '', 'guessing: meanwhile the right password is NULL');
 	$node->poll_query_until('postgres', "SELECT locked_until < clock_timestamp() FROM shop.credential WHERE customer_id = $bob") or die;
-	is(sql(q{SELECT customers.authenticate(email, password) FROM vault WHERE who = 'bob'}), $bob, 'guessing: after the wait it is right');
+	is(sql($right), $bob, 'guessing: after the wait it is right');
 	is(sql("SELECT failed_attempts || coalesce(locked_until::text, '') FROM shop.credential WHERE customer_id = $bob"), '0', 'guessing: and the count begins anew');
 }
 
@@ -283,7 +297,7 @@ foreach my $call ([ 'authenticate', "SELECT customers.authenticate('slow\@exampl
 	ask($admin, "SET statement_timeout = '20s'; SELECT customers.version();");
 	begin($login, "$text;");
 	$node->poll_query_until('postgres', "SELECT ($running) = 1") or die;
-	usleep(200_000);
+	usleep(50_000);
 	my $begun = time();
 	like(ask($admin, "SELECT 'edited ' || customers.update_customer($slow, '{\"phone\": \"1\", \"last_name\": \"$name\"}');"), qr/^edited \d+$/, "waiting for a hash: an admin edits the customer meanwhile, $name");
 	my $took = time() - $begun;
