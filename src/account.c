@@ -1,6 +1,6 @@
 /*
  * account.c
- *		Accounts: registering, logging in, changing and resetting passwords.
+ *		Accounts: registering, logging in and changing the password.
  *
  * The functions run as the store's owner after checking that the caller may
  * INSERT into credential.  What changes a password is one statement with its
@@ -9,18 +9,17 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "account.h"
 #include "catalog/pg_type_d.h"
 #include "email.h"
 #include "guc.h"
 #include "password.h"
-#include "store.h"
-#include "token.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-/* the store, for a caller who may handle accounts */
-static const Store *
-account_store(void)
+/* The store, for a caller who may handle accounts. */
+const Store *
+cust_account_store(void)
 {
 	const Store *store = cust_store_write();
 
@@ -29,8 +28,8 @@ account_store(void)
 }
 
 /* A copy of a password that can be wiped. */
-static text *
-password_argument(FunctionCallInfo fcinfo, int argument, const char *name)
+text *
+cust_account_password(FunctionCallInfo fcinfo, int argument, const char *name)
 {
 	if (PG_ARGISNULL(argument))
 		cust_report_null(name);
@@ -72,8 +71,8 @@ PG_FUNCTION_INFO_V1(customers_register_customer);
 Datum
 customers_register_customer(PG_FUNCTION_ARGS)
 {
-	const Store *store = account_store();
-	text *password = password_argument(fcinfo, 1, "password");
+	const Store *store = cust_account_store();
+	text *password = cust_account_password(fcinfo, 1, "password");
 	NullableDatum values[7];
 	PlanRows rows;
 	int64 id;
@@ -116,27 +115,31 @@ customers_register_customer(PG_FUNCTION_ARGS)
 #define LONGEST_WAIT_SECONDS (15 * 60)
 
 /*
- * Locked, so that guesses in other sessions wait for the count of this one;
- * the customer is not.
+ * The customer is locked against deletion only, and before the credential, as
+ * a deletion does: a second UPDATE of the credential in a transaction checks
+ * the foreign key.  The credential is locked so that guesses in other sessions
+ * wait for the count of this one.
  */
-#define CREDENTIAL_COLUMNS \
-	"SELECT k.customer_id, k.password_hash, k.failed_attempts, k.locked_until"
-
-static const PlanQuery lock_credential_by_email = {
-	.text = CREDENTIAL_COLUMNS
-	" FROM @store@.customer c JOIN @store@.credential k"
-	" ON k.customer_id" EQ "c.id"
-	" WHERE " LOWER_C("c.email")
-		EQ LOWER_C("$1") " AND c.has_account" EQ "true FOR NO KEY UPDATE OF k",
+static const PlanQuery lock_customer_by_email = {
+	.text = "SELECT id FROM @store@.customer"
+			" WHERE " LOWER_C("email") EQ LOWER_C("$1") " AND has_account" EQ
+														"true FOR KEY SHARE",
 	.as_owner = true,
 	.nargs = 1,
 	.argtypes = {TEXTOID},
 };
 
+const PlanQuery cust_account_lock_customer = {
+	.text = "SELECT id FROM @store@.customer WHERE id" EQ "$1 FOR KEY SHARE",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
+
 static const PlanQuery lock_credential = {
-	.text = CREDENTIAL_COLUMNS " FROM @store@.credential k"
-							   " WHERE k.customer_id" EQ
-							   "$1 FOR NO KEY UPDATE",
+	.text = "SELECT customer_id, password_hash, failed_attempts, locked_until"
+			" FROM @store@.credential"
+			" WHERE customer_id" EQ "$1 FOR NO KEY UPDATE",
 	.as_owner = true,
 	.nargs = 1,
 	.argtypes = {INT8OID},
@@ -151,7 +154,7 @@ static const PlanQuery set_failures = {
 	.argtypes = {INT8OID, INT4OID, TIMESTAMPTZOID},
 };
 
-static const PlanQuery set_password = {
+const PlanQuery cust_account_set_password = {
 	.text = "UPDATE @store@.credential SET new_password = $2, proof = $3"
 			" WHERE customer_id" EQ "$1",
 	.as_owner = true,
@@ -245,7 +248,21 @@ renew_hash(const Store *store, const PlanRows *rows, text *password)
 
 	if (cust_password_is_outdated(DatumGetTextPP(hash)) &&
 		cust_password_length_fits(password))
-		cust_plan_run(&set_password, &store->target, values, 0);
+		cust_plan_run(&cust_account_set_password, &store->target, values, 0);
+}
+
+/* The locked credential of the account with that e-mail, if there is one. */
+static PlanRows
+find_credential(const Store *store, NullableDatum email)
+{
+	PlanRows rows = cust_plan_run(&lock_customer_by_email, &store->target,
+								  &email, 1);
+	NullableDatum id = {0, false};
+
+	if (rows.count == 0)
+		return rows;
+	id.value = Int64GetDatum(cust_plan_int64(&rows, 0, 1));
+	return cust_plan_run(&lock_credential, &store->target, &id, 1);
 }
 
 PG_FUNCTION_INFO_V1(customers_authenticate);
@@ -254,8 +271,8 @@ PG_FUNCTION_INFO_V1(customers_authenticate);
 Datum
 customers_authenticate(PG_FUNCTION_ARGS)
 {
-	const Store *store = account_store();
-	text *password = password_argument(fcinfo, 1, "password");
+	const Store *store = cust_account_store();
+	text *password = cust_account_password(fcinfo, 1, "password");
 	NullableDatum email = {0, false};
 	const char *fault;
 	PlanRows rows = {0, NULL};
@@ -269,8 +286,7 @@ customers_authenticate(PG_FUNCTION_ARGS)
 	if (address != NULL)
 	{
 		email.value = PointerGetDatum(address);
-		rows = cust_plan_run(&lock_credential_by_email, &store->target, &email,
-							 1);
+		rows = find_credential(store, email);
 	}
 	if (check_password(store, &rows, password))
 	{
@@ -285,8 +301,8 @@ customers_authenticate(PG_FUNCTION_ARGS)
 }
 
 /* Raises that a password is changed only with proof. */
-pg_noreturn static void
-report_no_proof(const Store *store, const char *hint)
+void
+cust_account_report_no_proof(const Store *store, const char *hint)
 {
 	cust_report(
 		&(CustError){
@@ -308,8 +324,8 @@ PG_FUNCTION_INFO_V1(customers_change_password);
 Datum
 customers_change_password(PG_FUNCTION_ARGS)
 {
-	const Store *store = account_store();
-	text *new_password = password_argument(fcinfo, 2, "new_password");
+	const Store *store = cust_account_store();
+	text *new_password = cust_account_password(fcinfo, 2, "new_password");
 	NullableDatum values[3];
 	PlanRows rows;
 	text *current;
@@ -319,7 +335,7 @@ customers_change_password(PG_FUNCTION_ARGS)
 		cust_report_null("customer_id");
 	cust_password_check_length(store->target.name, new_password);
 	if (PG_ARGISNULL(1))
-		report_no_proof(store, "Give the current password.");
+		cust_account_report_no_proof(store, "Give the current password.");
 	current = PG_GETARG_TEXT_P_COPY(1);
 	values[0] = fcinfo->args[0];
 	values[1].value = PointerGetDatum(new_password);
@@ -327,172 +343,13 @@ customers_change_password(PG_FUNCTION_ARGS)
 	values[2].value = PointerGetDatum(current);
 	values[2].isnull = false;
 	cust_plan_begin();
+	cust_plan_run(&cust_account_lock_customer, &store->target, values, 1);
 	rows = cust_plan_run(&lock_credential, &store->target, values, 1);
 	changed = check_password(store, &rows, current);
 	if (changed)
-		cust_plan_run(&set_password, &store->target, values, 0);
+		cust_plan_run(&cust_account_set_password, &store->target, values, 0);
 	cust_plan_end();
 	cust_password_wipe(current);
 	cust_password_wipe(new_password);
 	PG_RETURN_BOOL(changed);
-}
-
-/* ------------------------------------------------------------------------
- * Resetting a forgotten password
- * ------------------------------------------------------------------------
- */
-
-#define SECONDS_BETWEEN_REQUESTS 60
-
-/* Locked, so that two requests at once are one. */
-static const PlanQuery lock_account = {
-	.text = "SELECT id, email_changed_at FROM @store@.customer"
-			" WHERE " LOWER_C("email")
-				EQ LOWER_C("$1") " AND has_account" EQ
-								 "true FOR NO KEY UPDATE",
-	.as_owner = true,
-	.nargs = 1,
-	.argtypes = {TEXTOID},
-};
-
-static const PlanQuery select_recent_request = {
-	.text = "SELECT id FROM @store@.event WHERE customer_id" EQ "$1"
-			" AND type" EQ "'account.password_reset_requested'"
-			" AND created_at" GT "$2",
-	.as_owner = true,
-	.nargs = 2,
-	.argtypes = {INT8OID, TIMESTAMPTZOID},
-};
-
-static const PlanQuery insert_token = {
-	.text = "INSERT INTO @store@.account_token (customer_id) VALUES ($1)",
-	.as_owner = true,
-	.nargs = 1,
-	.argtypes = {INT8OID},
-};
-
-/* May the account, which was locked, be sent a token now? */
-static bool
-may_be_sent_token(const Store *store, const PlanRows *rows)
-{
-	bool isnull;
-	Datum changed_at = cust_plan_value(rows, 0, 2, &isnull);
-	TimestampTz since = GetCurrentTransactionStartTimestamp() -
-		SECONDS_BETWEEN_REQUESTS * USECS_PER_SEC;
-	NullableDatum values[] = {
-		{Int64GetDatum(cust_plan_int64(rows, 0, 1)), false},
-		{TimestampTzGetDatum(since), false},
-	};
-
-	if (!isnull && !cust_guc_email_settled(DatumGetTimestampTz(changed_at)))
-		return false;
-	return cust_plan_run(&select_recent_request, &store->target, values, 1)
-			   .count == 0;
-}
-
-PG_FUNCTION_INFO_V1(customers_request_password_reset);
-
-/*
- * request_password_reset(email) returns void: says nothing about whether the
- * account exists
- */
-Datum
-customers_request_password_reset(PG_FUNCTION_ARGS)
-{
-	const Store *store = account_store();
-	NullableDatum email = {0, false};
-	const char *fault;
-	text *address;
-	PlanRows rows;
-
-	if (PG_ARGISNULL(0))
-		cust_report_null("email");
-	address = cust_email_normalize(PG_GETARG_TEXT_PP(0), &fault);
-	if (address == NULL)
-		PG_RETURN_VOID();
-	email.value = PointerGetDatum(address);
-	cust_plan_begin();
-	rows = cust_plan_run(&lock_account, &store->target, &email, 1);
-	if (rows.count > 0 && may_be_sent_token(store, &rows))
-	{
-		NullableDatum id = {
-			Int64GetDatum(cust_plan_int64(&rows, 0, 1)),
-			false,
-		};
-
-		cust_plan_run(&insert_token, &store->target, &id, 0);
-	}
-	cust_plan_end();
-	PG_RETURN_VOID();
-}
-
-static const PlanQuery insert_credential = {
-	.text = "INSERT INTO @store@.credential"
-			" (customer_id, new_password, proof) VALUES ($1, $2, $3)",
-	.as_owner = true,
-	.nargs = 3,
-	.argtypes = {INT8OID, TEXTOID, TEXTOID},
-};
-
-static const PlanQuery select_token_holder = {
-	.text = "SELECT t.customer_id, EXISTS (SELECT FROM @store@.credential k"
-			" WHERE k.customer_id" EQ "t.customer_id)"
-			" FROM @store@.account_token t WHERE t.token_hash" EQ "$1",
-	.as_owner = true,
-	.nargs = 1,
-	.argtypes = {BYTEAOID},
-};
-
-/* before the credential and the token, as a deletion does */
-static const PlanQuery lock_customer = {
-	.text = "SELECT id FROM @store@.customer WHERE id" EQ "$1 FOR KEY SHARE",
-	.as_owner = true,
-	.nargs = 1,
-	.argtypes = {INT8OID},
-};
-
-PG_FUNCTION_INFO_V1(customers_reset_password);
-
-/* reset_password(token, new_password) returns bigint: the customer's id */
-Datum
-customers_reset_password(PG_FUNCTION_ARGS)
-{
-	const Store *store = account_store();
-	text *new_password = password_argument(fcinfo, 1, "new_password");
-	NullableDatum values[3];
-	NullableDatum hash = {0, false};
-	PlanRows rows;
-	int64 id;
-	text *token;
-
-	cust_password_check_length(store->target.name, new_password);
-	if (PG_ARGISNULL(0))
-		report_no_proof(store, "Give the token that was sent.");
-	token = PG_GETARG_TEXT_PP(0);
-	hash.value = PointerGetDatum(
-		cust_token_hash(VARDATA_ANY(token), VARSIZE_ANY_EXHDR(token)));
-	cust_plan_begin();
-	rows = cust_plan_run(&select_token_holder, &store->target, &hash, 1);
-	if (rows.count == 0)
-		cust_report(
-			&(CustError){
-				.sqlstate = ERRCODE_INVALID_PASSWORD,
-				.rule = "credential_password_not_editable",
-				.schema = store->target.name,
-				.table = "credential",
-				.column = "proof",
-			},
-			"wrong token, e-mail or password");
-	id = cust_plan_int64(&rows, 0, 1);
-	values[0].value = Int64GetDatum(id);
-	values[1].value = PointerGetDatum(new_password);
-	values[2].value = PointerGetDatum(token);
-	values[0].isnull = values[1].isnull = values[2].isnull = false;
-	cust_plan_run(&lock_customer, &store->target, values, 0);
-	cust_plan_run(cust_plan_bool(&rows, 0, 2) ? &set_password :
-												&insert_credential,
-				  &store->target, values, 0);
-	cust_plan_end();
-	cust_password_wipe(new_password);
-	PG_RETURN_INT64(id);
 }
