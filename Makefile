@@ -10,12 +10,18 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" \
 	$(EXTENSION).control)
 SOURCES := $(sort $(wildcard src/*.c))
 INCLUDED := $(sort $(wildcard src/*.h))
+NOTIFYD = src/notifyd/customers-notifyd
+NOTIFYD_SOURCES := $(sort $(wildcard src/notifyd/*.c))
+NOTIFYD_INCLUDED := $(sort $(wildcard src/notifyd/*.h))
+NOTIFYD_OBJS = $(NOTIFYD_SOURCES:.c=.o)
+NOTIFYD_TEMPLATES := $(sort $(wildcard src/notifyd/templates/*.txt))
 SQL_PARTS := $(sort $(wildcard sql/[0-9]*.sql))
 
 OBJS = $(SOURCES:.c=.o)
 DATA = $(sort $(wildcard sql/$(EXTENSION)--*.sql))
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
-EXTRA_CLEAN = .build $(DATA_built).tmp output_iso
+EXTRA_CLEAN = .build $(DATA_built).tmp output_iso $(NOTIFYD) \
+	src/notifyd/*.o
 
 # Server headers are system headers: warnings are about our code only.  The
 # server's callbacks have parameters that not every function needs.
@@ -59,6 +65,46 @@ $(OBJS) $(OBJS:.o=.bc): $(INCLUDED) .build
 		printf '%s\n' $(call shell_quote,$(BUILT_WITH)) > $@
 
 shell_quote = '$(subst ','\'',$(1))'
+
+# The daemon is a program on libpq and knows nothing of the server's headers.
+NOTIFYD_CPPFLAGS = -D_GNU_SOURCE -DCUSTOMERS_VERSION='"$(EXTVERSION)"' \
+	-isystem '$(includedir)'
+NOTIFYD_DATA = $(DESTDIR)$(datadir)/customers
+
+all: $(NOTIFYD)
+
+$(NOTIFYD): $(NOTIFYD_OBJS)
+	$(CC) $(CFLAGS) $(NOTIFYD_OBJS) -L'$(libdir)' $(LDFLAGS) $(LDFLAGS_EX) \
+		-lpq -o $@
+
+$(NOTIFYD_OBJS): %.o: %.c $(NOTIFYD_INCLUDED) .build
+	@[ -f '$(includedir)/libpq-fe.h' ] || { \
+		echo "make: customers-notifyd needs libpq-fe.h, which is not in" \
+			"$(includedir); install the development files of libpq" \
+			"(Debian: libpq-dev)" >&2; exit 1; }
+	$(CC) $(CFLAGS) $(NOTIFYD_CPPFLAGS) -c -o $@ $<
+
+install: install-notifyd
+uninstall: uninstall-notifyd
+
+install-notifyd: $(NOTIFYD)
+	$(MKDIR_P) '$(DESTDIR)$(bindir)' '$(DESTDIR)$(mandir)/man1' \
+		'$(NOTIFYD_DATA)/templates'
+	$(INSTALL_PROGRAM) $(NOTIFYD) '$(DESTDIR)$(bindir)'
+	$(INSTALL_DATA) doc/customers-notifyd.1 '$(DESTDIR)$(mandir)/man1'
+	$(INSTALL_DATA) $(NOTIFYD_TEMPLATES) '$(NOTIFYD_DATA)/templates'
+	sed -e 's|@bindir@|$(bindir)|g' -e 's|@datadir@|$(datadir)|g' \
+		src/notifyd/customers-notifyd@.service \
+		> '$(NOTIFYD_DATA)/customers-notifyd@.service'
+
+uninstall-notifyd:
+	rm -f '$(DESTDIR)$(bindir)/customers-notifyd' \
+		'$(DESTDIR)$(mandir)/man1/customers-notifyd.1' \
+		'$(NOTIFYD_DATA)/customers-notifyd@.service' \
+		$(patsubst %,'$(NOTIFYD_DATA)/templates/%',$(notdir $(NOTIFYD_TEMPLATES)))
+	-rmdir '$(NOTIFYD_DATA)/templates' '$(NOTIFYD_DATA)' 2>/dev/null
+
+.PHONY: install-notifyd uninstall-notifyd
 
 else
 
@@ -122,6 +168,11 @@ lint:
 	if command -v clang-tidy >/dev/null; then found=1; \
 		clang-tidy --quiet --checks='$(TIDY_CHECKS)' --warnings-as-errors='*' \
 			$(SOURCES) -- $(PG_CPPFLAGS) -D_GNU_SOURCE 2>/dev/null || status=1; \
+		for file in $(NOTIFYD_SOURCES); do \
+			clang-tidy --quiet --checks='$(TIDY_CHECKS)' \
+				--warnings-as-errors='*' $$file -- $(NOTIFYD_CPPFLAGS) \
+				2>/dev/null || status=1; \
+		done; \
 	fi; \
 	if command -v cppcheck >/dev/null; then found=1; \
 		cppcheck --quiet --std=c11 --inline-suppr --error-exitcode=1 \
@@ -133,7 +184,7 @@ lint:
 	exit $$status
 
 help:
-	@echo "make                  build the library and the install script"
+	@echo "make                  build the library, the install script and the daemon"
 	@echo "make install          install them into the server of PG_CONFIG"
 	@echo "make installcheck     run the tests against a running server"
 	@echo "make demo [KEEP=1]    show the extension at work on a throwaway server"

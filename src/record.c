@@ -62,6 +62,27 @@ static const PlanQuery insert_deliveries = {
 				 JSONBARRAYOID, TIMESTAMPTZARRAYOID},
 };
 
+/* the same for one row, without an executor's way through a set of rows */
+static const PlanQuery insert_event = {
+	.text = "INSERT INTO @store@.event"
+			" (id, type, customer_id, order_id, payload)"
+			" VALUES ($1, $2, $3, $4, $5)",
+	.as_owner = true,
+	.nargs = 5,
+	.argtypes = {INT8OID, TEXTOID, INT8OID, INT8OID, JSONBOID},
+};
+
+static const PlanQuery insert_delivery = {
+	.text = "INSERT INTO @store@.delivery"
+			" (subscription, event_id, person_ids, confidential, expires_at)"
+			" VALUES ($1, $2,"
+			" pg_catalog.array_remove(ARRAY[$3, $4], NULL::pg_catalog.int8),"
+			" $5, $6)",
+	.as_owner = true,
+	.nargs = 6,
+	.argtypes = {TEXTOID, INT8OID, INT8OID, INT8OID, JSONBOID, TIMESTAMPTZOID},
+};
+
 /* An array being filled, one element a row. */
 typedef struct Column
 {
@@ -114,6 +135,25 @@ column_array(const Column *column)
 		construct_md_array(column->values, column->nulls, 1, &n, &lower,
 						   column->type, length, byval, align));
 	return result;
+}
+
+static NullableDatum
+only_value(const Column *column)
+{
+	return (NullableDatum){column->values[0], column->nulls[0]};
+}
+
+/* Runs the one for a single row, or the one for many. */
+static void
+insert_columns(const PlanTarget *target, const PlanQuery *one,
+			   const PlanQuery *many, const Column *const *columns)
+{
+	NullableDatum values[8];
+	bool single = columns[0]->n == 1;
+
+	for (int i = 0; i < many->nargs; i++)
+		values[i] = single ? only_value(columns[i]) : column_array(columns[i]);
+	cust_plan_run(single ? one : many, target, values, 0);
 }
 
 /* Does s match the pattern, in which * stands for any characters? */
@@ -281,14 +321,9 @@ write_deliveries(Recorder *recorder, const int64 *event_ids)
 		}
 	}
 	if (subscriptions.n > 0)
-		cust_plan_run(&insert_deliveries, target,
-					  (NullableDatum[]){column_array(&subscriptions),
-										column_array(&events),
-										column_array(&persons),
-										column_array(&others),
-										column_array(&confidentials),
-										column_array(&expiries)},
-					  0);
+		insert_columns(target, &insert_delivery, &insert_deliveries,
+					   (const Column *[]){&subscriptions, &events, &persons,
+										  &others, &confidentials, &expiries});
 }
 
 /* Writes the drafts and forgets them. */
@@ -323,12 +358,9 @@ flush(Recorder *recorder)
 		append_id(&orders, draft->order_id);
 		append(&payloads, draft->payload, false);
 	}
-	cust_plan_run(&insert_events, &recorder->store->target,
-				  (NullableDatum[]){column_array(&ids), column_array(&types),
-									column_array(&customers),
-									column_array(&orders),
-									column_array(&payloads)},
-				  0);
+	insert_columns(&recorder->store->target, &insert_event, &insert_events,
+				   (const Column *[]){&ids, &types, &customers, &orders,
+									  &payloads});
 	write_deliveries(recorder, event_ids);
 	recorder->ndrafts = 0;
 	recorder->drafts = NULL;

@@ -441,11 +441,11 @@ cust_store_next_id(const Store *store, StoreTable table)
 }
 
 /*
- * Raises 42501 unless the caller has the privilege on the table or, if column
- * is not NULL, on that column.  For functions that then run as the owner.
+ * Has the caller the privilege on the table or, if column is not NULL, on
+ * that column?
  */
-void
-cust_store_require(const Store *store, StoreTable table, AclMode mode,
+bool
+cust_store_permits(const Store *store, StoreTable table, AclMode mode,
 				   const char *column)
 {
 	Oid relid = store->tables[table];
@@ -453,13 +453,24 @@ cust_store_require(const Store *store, StoreTable table, AclMode mode,
 
 	if (object_aclcheck(NamespaceRelationId, store->schema, user, ACL_USAGE) !=
 		ACLCHECK_OK)
-		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_SCHEMA, store->target.name);
+		return false;
 	if (pg_class_aclcheck(relid, user, mode) == ACLCHECK_OK)
-		return;
-	if (column != NULL &&
+		return true;
+	return column != NULL &&
 		pg_attribute_aclcheck(relid, get_attnum(relid, column), user, mode) ==
-			ACLCHECK_OK)
+		ACLCHECK_OK;
+}
+
+/* Raises 42501 otherwise.  For functions that then run as the owner. */
+void
+cust_store_require(const Store *store, StoreTable table, AclMode mode,
+				   const char *column)
+{
+	if (cust_store_permits(store, table, mode, column))
 		return;
+	if (object_aclcheck(NamespaceRelationId, store->schema, GetUserId(),
+						ACL_USAGE) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_SCHEMA, store->target.name);
 	aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, cust_layout[table].name);
 }
 

@@ -26,6 +26,8 @@ extern const Store *cust_store_read(void);
 extern const Store *cust_store_write(void);
 extern const Store *cust_store_named(const char *name);
 extern const Store *cust_store_of(Relation rel);
+extern bool cust_store_permits(const Store *store, StoreTable table,
+							   AclMode mode, const char *column);
 extern void cust_store_require(const Store *store, StoreTable table,
 							   AclMode mode, const char *column);
 extern int64 cust_store_next_id(const Store *store, StoreTable table);

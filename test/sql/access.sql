@@ -116,7 +116,7 @@ INSERT INTO h.call (may, call) VALUES
 	('ra', 'customer_groups({VICTIM})'), ('ra', 'group_customers({G1})'), ('ra', 'in_group({VICTIM}, ''first'')'), ('ra', 'in_group({VICTIM}, ''first'', ''shop'')'),
 	('ra', 'customer_orders({VICTIM})'), ('ra', 'order_details(1)'), ('ra', 'order_transfers(1)'),
 	('as', 'request_order_transfer(2, {MALLORY}, ''a gift'', true)'), ('as', 'accept_order_transfer({TRANSFER}, ''{TRANSFER_TOKEN}'')'),
-	('as', 'decline_order_transfer({TRANSFER}, ''{TRANSFER_TOKEN}'', ''no'')'), ('as', 'cancel_order_transfer({TRANSFER})'), ('as', 'expire_order_transfers()'),
+	('as', 'decline_order_transfer({TRANSFER}, ''{TRANSFER_TOKEN}'', ''no'')'), ('as', 'cancel_order_transfer({TRANSFER})'), ('aso', 'expire_order_transfers()'),
 	('s', 'register_customer(''new@example.com'', ''long enough'', ''New'')'), ('s', 'authenticate(''victim@example.com'', ''victim''''s own'')'),
 	('s', 'authenticate(''victim@example.com'', ''wrong'')'), ('s', 'change_password({VICTIM}, ''victim''''s own'', ''long enough'')'),
 	('s', 'change_password({VICTIM}, ''wrong'', ''long enough'')'), ('s', 'request_password_reset(''victim@example.com'')'), ('s', 'request_password_reset(''mallory@example.com'')'),
