@@ -112,7 +112,7 @@ customers_register_customer(PG_FUNCTION_ARGS)
 
 /* so many failures in a row start the wait */
 #define FAILURES_BEFORE_WAIT 10
-#define LONGEST_WAIT_SECONDS (15 * 60)
+#define LONGEST_WAIT_SECONDS INT64CONST(900)
 
 /*
  * The customer is locked against deletion only, and before the credential, as

@@ -403,7 +403,9 @@ customers_check_store(PG_FUNCTION_ARGS)
 	cust_plan_begin();
 	statements = cust_ddl_statements(name);
 	foreach(cell, statements)
+	{
 		check_object(&check, lfirst(cell));
+	}
 	if (check.tables_fit)
 		check_rows(&check, statements);
 	cust_plan_end();

@@ -32,7 +32,9 @@ forget_handed(void *arg)
 	ListCell *cell;
 
 	foreach(cell, handed)
+	{
 		explicit_bzero(lfirst(cell), sizeof(HandedToken));
+	}
 	handed = NIL;
 }
 
