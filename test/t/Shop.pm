@@ -21,7 +21,8 @@ sub shop_node
 	my ($name, %params) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
-	$node->init;
+	# names of people in the tests are not ASCII
+	$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
 	$node->append_conf('postgresql.conf',
 		"timezone = 'UTC'\n" . ($params{conf} // ''));
 	$node->start;
