@@ -2,7 +2,7 @@
  * layout.c
  *		The tables of a store as C sees them.
  *
- * Must agree with the DDL in sql/4*_*.sql and with the names in layout.h;
+ * Must agree with the DDL in sql/41 to 52 and with the names in layout.h;
  * create_store fails on the first store if it does not.
  */
 #include "postgres.h"

@@ -1,6 +1,6 @@
 /*
  * layout.h
- *		The tables of a store as C sees them; the SQL is in sql/4*_*.sql.
+ *		The tables of a store as C sees them; the SQL is in sql/41 to 52.
  *
  * Columns are addressed by these names; a store is used only when its tables
  * have them all, with these types (see shape.h).
