@@ -7,6 +7,11 @@ LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'customers_event_guard';
 COMMENT ON FUNCTION customers.event_guard() IS
 	'Trigger of table event: notes who acted and keeps the log append-only.';
 
+CREATE FUNCTION customers.event_guard_deleted() RETURNS trigger
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'customers_event_guard_deleted';
+COMMENT ON FUNCTION customers.event_guard_deleted() IS
+	'Trigger of table event: keeps events that are still to be delivered.';
+
 CREATE FUNCTION customers.subscribe(
 	name text,
 	event_types text[],

@@ -15,6 +15,10 @@ CREATE INDEX event_customer_id_id_idx
 CREATE TRIGGER event_guard
 	BEFORE INSERT OR UPDATE OR DELETE ON @store@.event
 	FOR EACH ROW EXECUTE FUNCTION customers.event_guard();
+CREATE TRIGGER event_guard_deleted
+	AFTER DELETE ON @store@.event
+	REFERENCING OLD TABLE AS old_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION customers.event_guard_deleted();
 CREATE TRIGGER event_guard_truncate
 	BEFORE TRUNCATE ON @store@.event
 	FOR EACH STATEMENT EXECUTE FUNCTION customers.event_guard();

@@ -15,6 +15,4 @@ ALTER TABLE @store@.delivery
 	ADD CONSTRAINT delivery_pkey PRIMARY KEY (id);
 CREATE INDEX delivery_subscription_available_at_idx
 	ON @store@.delivery (subscription, available_at) WHERE failed_at IS NULL;
-CREATE INDEX delivery_event_id_idx
-	ON @store@.delivery (event_id);
 

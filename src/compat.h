@@ -36,6 +36,18 @@
 #define pg_noreturn pg_attribute_noreturn()
 #endif
 
+/* entering a row that is in the heap into all indexes */
+#if PG_VERSION_NUM < 160000
+#define cust_insert_index_tuples(info, slot, estate) \
+	ExecInsertIndexTuples(info, slot, estate, false, false, NULL, NIL)
+#elif PG_VERSION_NUM < 190000
+#define cust_insert_index_tuples(info, slot, estate) \
+	ExecInsertIndexTuples(info, slot, estate, false, false, NULL, NIL, false)
+#else
+#define cust_insert_index_tuples(info, slot, estate) \
+	ExecInsertIndexTuples(info, estate, 0, slot, NIL, NULL)
+#endif
+
 /* scanning a table from its beginning */
 #if PG_VERSION_NUM < 190000
 #define cust_beginscan(rel, snapshot) table_beginscan(rel, snapshot, 0, NULL)

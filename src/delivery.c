@@ -62,40 +62,42 @@ time_after(TimestampTz clock, Datum span, TimestampTz least,
  * ------------------------------------------------------------------------
  */
 
-/* what claim_deliveries returns */
+/* what claim_deliveries returns, and what else is known of a claimed row */
 #define CLAIM_COLUMNS 9
+#define CLAIM_DUE_AT 10
+#define CLAIM_LIVE 11
 
 /*
- * The last column: may it be claimed?  By the index, the longest due first;
- * what another claims meanwhile is skipped.
+ * Finds what is due by the index, the longest due first, skips what another
+ * claims meanwhile, and leases it where it lies.  An error is of the last
+ * attempt, so a leased delivery has none.  Behind what is returned: since when
+ * it was due, and whether it is still to be delivered.
  */
-static const PlanQuery select_due = {
+static const PlanQuery lease_due = {
 	.text =
-		"SELECT d.id, d.event_id, e.type, d.attempts" PLUS "1,"
-		" e.customer_id, e.order_id, e.payload, d.confidential, e.created_at,"
-		" d.expires_at" GT "$2 AND e.id IS NOT NULL"
+		"WITH due AS MATERIALIZED ("
+		" SELECT d.ctid AS place, d.available_at AS due_at, e.type,"
+		" e.customer_id, e.order_id, e.payload, e.created_at,"
+		" d.expires_at" GT "$2 AND e.id IS NOT NULL AS live"
 		" FROM @store@.delivery d"
 		" LEFT JOIN @store@.event e ON e.id" EQ "d.event_id"
 		" WHERE d.subscription" EQ "$1 AND d.failed_at IS NULL"
 		" AND d.available_at" LE "$2"
-		" ORDER BY d.available_at LIMIT $3 FOR UPDATE OF d SKIP LOCKED",
+		" ORDER BY d.available_at LIMIT $3 FOR UPDATE OF d SKIP LOCKED)"
+		" UPDATE @store@.delivery d SET attempts = d.attempts" PLUS "1,"
+		" available_at = $4, last_error = NULL"
+		" FROM due WHERE d.ctid" EQ "due.place"
+		" RETURNING d.id, d.event_id, due.type, d.attempts, due.customer_id,"
+		" due.order_id, due.payload, d.confidential, due.created_at,"
+		" due.due_at, due.live",
 	.as_owner = true,
-	.nargs = 3,
-	.argtypes = {TEXTOID, TIMESTAMPTZOID, INT8OID},
-};
-
-/* an error is of the last attempt, so a leased delivery has none */
-static const PlanQuery lease_deliveries = {
-	.text = "UPDATE @store@.delivery SET attempts = attempts" PLUS "1,"
-			" available_at = $2, last_error = NULL WHERE id" EQ "ANY ($1)",
-	.as_owner = true,
-	.nargs = 2,
-	.argtypes = {INT8ARRAYOID, TIMESTAMPTZOID},
+	.nargs = 4,
+	.argtypes = {TEXTOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID},
 };
 
 static const PlanQuery delete_deliveries = {
-	.text = "DELETE FROM @store@.delivery WHERE id" EQ "ANY (ARRAY("
-			" SELECT id FROM @store@.delivery WHERE id" EQ "ANY ($1)"
+	.text = "DELETE FROM @store@.delivery WHERE ctid" EQ "ANY (ARRAY("
+			" SELECT ctid FROM @store@.delivery WHERE id" EQ "ANY ($1)"
 			" ORDER BY id FOR UPDATE))",
 	.as_owner = true,
 	.nargs = 1,
@@ -119,48 +121,87 @@ static const PlanQuery sweep_expired = {
 	.argtypes = {TEXTOID, TIMESTAMPTZOID},
 };
 
-/* The ids of the rows that may be claimed, or of the others. */
-static NullableDatum
-ids_of(const PlanRows *rows, bool claimable, int *n)
+/* A claimed row, to be put into order. */
+typedef struct Claimed
 {
-	Datum *ids = palloc(Max(rows->count, 1) * sizeof(Datum));
+	TimestampTz due_at;
+	int64 id;
+	uint64 row;
+} Claimed;
+
+static int
+compare_claimed(const void *a, const void *b)
+{
+	const Claimed *one = a;
+	const Claimed *other = b;
+
+	if (one->due_at != other->due_at)
+		return one->due_at < other->due_at ? -1 : 1;
+	return one->id < other->id ? -1 : one->id > other->id;
+}
+
+/*
+ * Parts the rows into those to be delivered, the longest due first, and the
+ * ids of the others; returns how many there are of the first.
+ */
+static int
+part_claimed(const PlanRows *rows, Claimed *live, Datum *gone)
+{
+	int n = 0;
+	int ngone = 0;
 	bool isnull;
 
-	*n = 0;
 	for (uint64 i = 0; i < rows->count; i++)
 	{
-		if (cust_plan_bool(rows, i, CLAIM_COLUMNS + 1) == claimable)
-			ids[(*n)++] = cust_plan_value(rows, i, 1, &isnull);
+		Datum id = cust_plan_value(rows, i, 1, &isnull);
+
+		if (!cust_plan_bool(rows, i, CLAIM_LIVE))
+		{
+			gone[ngone++] = id;
+			continue;
+		}
+		live[n++] = (Claimed){DatumGetTimestampTz(cust_plan_value(rows, i,
+																  CLAIM_DUE_AT,
+																  &isnull)),
+							  DatumGetInt64(id), i};
 	}
-	return (NullableDatum){PointerGetDatum(construct_array(ids, *n, INT8OID,
-														   sizeof(int64),
-														   FLOAT8PASSBYVAL,
-														   TYPALIGN_DOUBLE)),
-						   false};
+	qsort(live, n, sizeof(Claimed), compare_claimed);
+	return n;
 }
 
 static void
-emit_claimed(const PlanRows *rows, FunctionCallInfo fcinfo)
+emit_claimed(const PlanRows *rows, const Claimed *live, int n,
+			 FunctionCallInfo fcinfo)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 
-	for (uint64 i = 0; i < rows->count; i++)
+	for (int i = 0; i < n; i++)
 	{
 		Datum values[CLAIM_COLUMNS];
 		bool nulls[CLAIM_COLUMNS];
 
-		if (!cust_plan_bool(rows, i, CLAIM_COLUMNS + 1))
-			continue;
 		for (int k = 0; k < CLAIM_COLUMNS; k++)
-			values[k] = cust_plan_value(rows, i, k + 1, &nulls[k]);
+			values[k] = cust_plan_value(rows, live[i].row, k + 1, &nulls[k]);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
 							 nulls);
 	}
 }
 
+/* Drops deliveries that were met beyond their time, and others like them. */
+static void
+drop_gone(const Store *store, Datum *ids, int n, const NullableDatum *due)
+{
+	ArrayType *gone = construct_array(ids, n, INT8OID, sizeof(int64),
+									  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+	NullableDatum value = {PointerGetDatum(gone), false};
+
+	cust_plan_run(&delete_deliveries, &store->target, &value, 0);
+	cust_plan_run(&sweep_expired, &store->target, due, 0);
+}
+
 /*
  * Leases up to n due deliveries and returns them to the caller, and drops
- * those that it meets beyond their time.  Returns how many it leased; sets
+ * those that it meets beyond their time.  Returns how many it handed out; sets
  * *more if there may be others.
  */
 static int
@@ -169,27 +210,19 @@ claim_some(FunctionCallInfo fcinfo, const Store *store, int n,
 {
 	NullableDatum values[] = {fcinfo->args[0],
 							  {TimestampTzGetDatum(clock), false},
-							  {Int64GetDatum(n), false}};
-	PlanRows rows = cust_plan_run(&select_due, &store->target, values, 0);
-	int ngone;
-	NullableDatum gone = ids_of(&rows, false, &ngone);
-	int nleased;
-	NullableDatum leased = ids_of(&rows, true, &nleased);
+							  {Int64GetDatum(n), false},
+							  {TimestampTzGetDatum(lease_end), false}};
+	PlanRows rows = cust_plan_run(&lease_due, &store->target, values, 0);
+	Claimed *live = palloc(Max(rows.count, 1) * sizeof(Claimed));
+	Datum *gone = palloc(Max(rows.count, 1) * sizeof(Datum));
+	int nlive = part_claimed(&rows, live, gone);
+	int ngone = (int) rows.count - nlive;
 
 	if (ngone > 0)
-	{
-		cust_plan_run(&delete_deliveries, &store->target, &gone, 0);
-		cust_plan_run(&sweep_expired, &store->target, values, 0);
-	}
-	if (nleased > 0)
-		cust_plan_run(&lease_deliveries, &store->target,
-					  (NullableDatum[]){leased,
-										{TimestampTzGetDatum(lease_end),
-										 false}},
-					  0);
-	emit_claimed(&rows, fcinfo);
+		drop_gone(store, gone, ngone, values);
+	emit_claimed(&rows, live, nlive, fcinfo);
 	*more = ngone > 0;
-	return nleased;
+	return nlive;
 }
 
 PG_FUNCTION_INFO_V1(customers_claim_deliveries);

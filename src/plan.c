@@ -347,25 +347,38 @@ run_query(const PlanQuery *query, const PlanTarget *target,
 }
 
 /*
- * As the owner, the way that referential-integrity triggers do it: row
- * security of the owner's own tables does not hide rows from a guard.  After
- * an error the (sub)transaction's abort puts the caller back.
+ * Acts as the owner, the way that referential-integrity triggers do it: row
+ * security of the owner's own tables does not hide rows from a guard.  Returns
+ * who acted, whom cust_plan_become takes; after an error the
+ * (sub)transaction's abort puts him back.
  */
+PlanUser
+cust_plan_become_owner(const PlanTarget *target, int further)
+{
+	PlanUser caller;
+
+	GetUserIdAndSecContext(&caller.id, &caller.security);
+	SetUserIdAndSecContext(target->owner,
+						   caller.security | SECURITY_LOCAL_USERID_CHANGE |
+							   SECURITY_NOFORCE_RLS | further);
+	return caller;
+}
+
+void
+cust_plan_become(PlanUser user)
+{
+	SetUserIdAndSecContext(user.id, user.security);
+}
+
 static PlanRows
 run_as_owner(const PlanQuery *query, const PlanTarget *target,
 			 const NullableDatum *args, long limit)
 {
 	int restricted = query->restricted ? SECURITY_RESTRICTED_OPERATION : 0;
-	Oid user;
-	int security;
-	PlanRows rows;
+	PlanUser caller = cust_plan_become_owner(target, restricted);
+	PlanRows rows = run_query(query, target, args, limit);
 
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(target->owner,
-						   security | SECURITY_LOCAL_USERID_CHANGE |
-							   SECURITY_NOFORCE_RLS | restricted);
-	rows = run_query(query, target, args, limit);
-	SetUserIdAndSecContext(user, security);
+	cust_plan_become(caller);
 	return rows;
 }
 

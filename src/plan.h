@@ -58,6 +58,15 @@ typedef struct PlanRows
 	SPITupleTable *table; /* of plan.c */
 } PlanRows;
 
+/* Whom the session acts as. */
+typedef struct PlanUser
+{
+	Oid id;
+	int security;
+} PlanUser;
+
+extern PlanUser cust_plan_become_owner(const PlanTarget *target, int further);
+extern void cust_plan_become(PlanUser user);
 extern void cust_plan_begin(void);
 extern void cust_plan_end(void);
 extern PlanRows cust_plan_run(const PlanQuery *query, const PlanTarget *target,

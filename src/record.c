@@ -12,233 +12,51 @@
 #include "commands/sequence.h"
 #include "doorbell.h"
 #include "guc.h"
+#include "insert.h"
 #include "record.h"
+#include "subscribed.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-/* events written at a time */
+/* events written at a time, and how many drafts there is room for at first */
 #define BATCH 1000
+#define FIRST_DRAFTS 8
 
-typedef struct Subscription
-{
-	char *name;
-	bool doorbell;
-	int npatterns;
-	char **patterns;
-} Subscription;
-
-static const PlanQuery select_subscriptions = {
-	.text = "SELECT name, doorbell, event_types FROM @store@.subscription",
-	.as_owner = true,
-};
-
-static const PlanQuery insert_events = {
-	.text = "INSERT INTO @store@.event"
-			" (id, type, customer_id, order_id, payload)"
-			" SELECT u.id, u.type, u.customer_id, u.order_id, u.payload"
-			" FROM unnest($1, $2, $3, $4, $5)"
-			" AS u(id, type, customer_id, order_id, payload)",
-	.as_owner = true,
-	.nargs = 5,
-	.argtypes = {INT8ARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
-				 JSONBARRAYOID},
-};
-
-static const PlanQuery insert_deliveries = {
-	.text =
-		"INSERT INTO @store@.delivery"
-		" (subscription, event_id, person_ids, confidential, expires_at)"
-		" SELECT u.subscription, u.event_id,"
-		" pg_catalog.array_remove(ARRAY[u.person, u.other], NULL::pg_catalog.int8),"
-		" u.confidential, u.expires_at"
-		" FROM unnest($1, $2, $3, $4, $5, $6)"
-		" AS u(subscription, event_id, person, other, confidential, expires_at)",
-	.as_owner = true,
-	.nargs = 6,
-	.argtypes = {TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
-				 JSONBARRAYOID, TIMESTAMPTZARRAYOID},
-};
-
-/* the same for one row, without an executor's way through a set of rows */
-static const PlanQuery insert_event = {
-	.text = "INSERT INTO @store@.event"
-			" (id, type, customer_id, order_id, payload)"
-			" VALUES ($1, $2, $3, $4, $5)",
-	.as_owner = true,
-	.nargs = 5,
-	.argtypes = {INT8OID, TEXTOID, INT8OID, INT8OID, JSONBOID},
-};
-
-static const PlanQuery insert_delivery = {
-	.text = "INSERT INTO @store@.delivery"
-			" (subscription, event_id, person_ids, confidential, expires_at)"
-			" VALUES ($1, $2,"
-			" pg_catalog.array_remove(ARRAY[$3, $4], NULL::pg_catalog.int8),"
-			" $5, $6)",
-	.as_owner = true,
-	.nargs = 6,
-	.argtypes = {TEXTOID, INT8OID, INT8OID, INT8OID, JSONBOID, TIMESTAMPTZOID},
-};
-
-/* An array being filled, one element a row. */
-typedef struct Column
-{
-	Oid type;
-	int n;
-	Datum *values;
-	bool *nulls;
-} Column;
-
-static Column
-make_column(Oid type, int capacity)
-{
-	return (Column){type, 0, palloc(capacity * sizeof(Datum)),
-					palloc(capacity * sizeof(bool))};
-}
-
-static void
-append(Column *column, Datum value, bool isnull)
-{
-	column->values[column->n] = value;
-	column->nulls[column->n++] = isnull;
-}
-
-static void
-append_id(Column *column, int64 id)
-{
-	append(column, Int64GetDatum(id), id == 0);
-}
-
-static void
-append_text(Column *column, const char *value)
-{
-	append(column, CStringGetTextDatum(value), false);
-}
-
-static NullableDatum
-column_array(const Column *column)
-{
-	int16 length;
-	bool byval;
-	char align;
-	int lower = 1;
-	int n = column->n;
-	NullableDatum result = {
-		.isnull = false,
-	};
-
-	get_typlenbyvalalign(column->type, &length, &byval, &align);
-	result.value = PointerGetDatum(
-		construct_md_array(column->values, column->nulls, 1, &n, &lower,
-						   column->type, length, byval, align));
-	return result;
-}
-
-static NullableDatum
-only_value(const Column *column)
-{
-	return (NullableDatum){column->values[0], column->nulls[0]};
-}
-
-/* Runs the one for a single row, or the one for many. */
-static void
-insert_columns(const PlanTarget *target, const PlanQuery *one,
-			   const PlanQuery *many, const Column *const *columns)
-{
-	NullableDatum values[8];
-	bool single = columns[0]->n == 1;
-
-	for (int i = 0; i < many->nargs; i++)
-		values[i] = single ? only_value(columns[i]) : column_array(columns[i]);
-	cust_plan_run(single ? one : many, target, values, 0);
-}
-
-/* Does s match the pattern, in which * stands for any characters? */
-static bool
-matches(const char *pattern, const char *s)
-{
-	const char *star = NULL;
-	const char *resume = NULL;
-
-	while (*s != '\0')
-	{
-		if (*pattern == '*')
+/* in the order of the columns, as all that inserts by cust_insert_rows */
+static const InsertInto into_event = {
+	.shape = &cust_layout[STORE_EVENT],
+	.guard = "event_guard",
+	.query =
 		{
-			star = ++pattern;
-			resume = s;
-		}
-		else if (*pattern == *s)
+			.text = "INSERT INTO @store@.event"
+					" (id, type, customer_id, order_id, role, actor, payload,"
+					" created_at)"
+					" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+			.as_owner = true,
+			.nargs = 8,
+			.argtypes = {INT8OID, TEXTOID, INT8OID, INT8OID, TEXTOID, TEXTOID,
+						 JSONBOID, TIMESTAMPTZOID},
+		},
+};
+
+static const InsertInto into_delivery = {
+	.shape = &cust_layout[STORE_DELIVERY],
+	.query =
 		{
-			pattern++;
-			s++;
-		}
-		else if (star != NULL)
-		{
-			pattern = star;
-			s = ++resume;
-		}
-		else
-			return false;
-	}
-	while (*pattern == '*')
-		pattern++;
-	return *pattern == '\0';
-}
-
-static bool
-subscription_matches(const Subscription *subscription, const char *type)
-{
-	for (int i = 0; i < subscription->npatterns; i++)
-	{
-		if (matches(subscription->patterns[i], type))
-			return true;
-	}
-	return false;
-}
-
-static Subscription *
-make_subscription(const PlanRows *rows, uint64 row)
-{
-	Subscription *subscription = palloc(sizeof(Subscription));
-	bool isnull;
-	ArrayType *types = DatumGetArrayTypeP(
-		cust_plan_value(rows, row, 3, &isnull));
-	Datum *values;
-	bool *nulls;
-	int n;
-
-	subscription->name = cust_plan_text(rows, row, 1);
-	subscription->doorbell = cust_plan_bool(rows, row, 2);
-	deconstruct_array(types, TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls,
-					  &n);
-	subscription->patterns = palloc(n * sizeof(char *));
-	subscription->npatterns = 0;
-	for (int i = 0; i < n; i++)
-	{
-		if (!nulls[i])
-			subscription->patterns[subscription->npatterns++] =
-				TextDatumGetCString(values[i]);
-	}
-	return subscription;
-}
-
-static void
-read_subscriptions(Recorder *recorder)
-{
-	MemoryContext before = MemoryContextSwitchTo(
-		MemoryContextGetParent(recorder->context));
-	PlanRows rows = cust_plan_run(&select_subscriptions,
-								  &recorder->store->target, NULL, 0);
-
-	for (uint64 i = 0; i < rows.count; i++)
-		recorder->subscriptions = lappend(recorder->subscriptions,
-										  make_subscription(&rows, i));
-	recorder->subscriptions_read = true;
-	MemoryContextSwitchTo(before);
-}
+			.text = "INSERT INTO @store@.delivery"
+					" (id, subscription, event_id, person_ids, confidential,"
+					" attempts, available_at, expires_at, last_error,"
+					" failed_at, created_at)"
+					" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+			.as_owner = true,
+			.nargs = 11,
+			.argtypes = {INT8OID, TEXTOID, INT8OID, INT8ARRAYOID, JSONBOID,
+						 INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID,
+						 TIMESTAMPTZOID, TIMESTAMPTZOID},
+		},
+};
 
 /*
  * Opens a room of plan.c.  What a draft needs is allocated in
@@ -252,10 +70,26 @@ cust_record_begin(Recorder *recorder, const Store *store)
 	recorder->subscriptions = NIL;
 	recorder->subscriptions_read = false;
 	recorder->ndrafts = 0;
+	recorder->capacity = 0;
 	recorder->drafts = NULL;
 	recorder->context = AllocSetContextCreate(CurrentMemoryContext,
 											  "customers events",
 											  ALLOCSET_DEFAULT_SIZES);
+}
+
+/* Read once a statement, by the first that asks. */
+static List *
+subscriptions(Recorder *recorder)
+{
+	MemoryContext before;
+
+	if (recorder->subscriptions_read)
+		return recorder->subscriptions;
+	before = MemoryContextSwitchTo(MemoryContextGetParent(recorder->context));
+	recorder->subscriptions = cust_subscribed_read(recorder->store);
+	recorder->subscriptions_read = true;
+	MemoryContextSwitchTo(before);
+	return recorder->subscriptions;
 }
 
 /* Does any subscription want events of that type? */
@@ -264,14 +98,74 @@ cust_record_wanted(Recorder *recorder, const char *type)
 {
 	ListCell *cell;
 
-	if (!recorder->subscriptions_read)
-		read_subscriptions(recorder);
-	foreach(cell, recorder->subscriptions)
+	foreach(cell, subscriptions(recorder))
 	{
-		if (subscription_matches(lfirst(cell), type))
+		if (cust_subscribed_wants(lfirst(cell), type))
 			return true;
 	}
 	return false;
+}
+
+/* ------------------------------------------------------------------------
+ * Events
+ * ------------------------------------------------------------------------
+ */
+
+/* An id, or NULL for 0. */
+static void
+set_id(InsertRow *row, int column, int64 id)
+{
+	row->values[column] = Int64GetDatum(id);
+	row->nulls[column] = id == 0;
+}
+
+/* Writes the event of each draft, and notes its id in the draft. */
+static void
+write_events(Recorder *recorder)
+{
+	Oid sequence = recorder->store->sequences[STORE_EVENT];
+	InsertRow *rows = palloc0(recorder->ndrafts * sizeof(InsertRow));
+	Datum role = CStringGetTextDatum(cust_guc_outer_role());
+	Datum actor = CStringGetTextDatum(cust_guc_current_actor());
+	Datum now = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+
+	for (int i = 0; i < recorder->ndrafts; i++)
+	{
+		EventDraft *draft = &recorder->drafts[i];
+		InsertRow *row = &rows[i];
+
+		draft->id = nextval_internal(sequence, false);
+		set_id(row, EVENT_ID, draft->id);
+		row->values[EVENT_TYPE] = CStringGetTextDatum(draft->type);
+		set_id(row, EVENT_CUSTOMER_ID, draft->customer_id);
+		set_id(row, EVENT_ORDER_ID, draft->order_id);
+		row->values[EVENT_ROLE] = role;
+		row->values[EVENT_ACTOR] = actor;
+		row->values[EVENT_PAYLOAD] = draft->payload;
+		row->values[EVENT_CREATED_AT] = now;
+	}
+	cust_insert_rows(&into_event, &recorder->store->target,
+					 recorder->store->tables[STORE_EVENT], rows,
+					 recorder->ndrafts);
+}
+
+/* ------------------------------------------------------------------------
+ * Deliveries
+ * ------------------------------------------------------------------------
+ */
+
+static Datum
+person_ids(const EventDraft *draft)
+{
+	Datum ids[2];
+	int n = 0;
+
+	if (draft->customer_id != 0)
+		ids[n++] = Int64GetDatum(draft->customer_id);
+	if (draft->other_person_id != 0)
+		ids[n++] = Int64GetDatum(draft->other_person_id);
+	return PointerGetDatum(construct_array(ids, n, INT8OID, sizeof(int64),
+										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
 static TimestampTz
@@ -284,97 +178,109 @@ delivery_expiry(const EventDraft *draft)
 }
 
 static void
-write_deliveries(Recorder *recorder, const int64 *event_ids)
+fill_delivery(const Recorder *recorder, const EventDraft *draft,
+			  const Subscription *subscription, InsertRow *row)
+{
+	Oid sequence = recorder->store->sequences[STORE_DELIVERY];
+	Datum now = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+
+	memset(row->nulls, false, sizeof(row->nulls));
+	set_id(row, DELIVERY_ID, nextval_internal(sequence, false));
+	row->values[DELIVERY_SUBSCRIPTION] = subscription->name;
+	set_id(row, DELIVERY_EVENT_ID, draft->id);
+	row->values[DELIVERY_PERSON_IDS] = person_ids(draft);
+	row->values[DELIVERY_CONFIDENTIAL] = draft->confidential;
+	row->nulls[DELIVERY_CONFIDENTIAL] = draft->confidential == 0;
+	row->values[DELIVERY_ATTEMPTS] = Int32GetDatum(0);
+	row->values[DELIVERY_AVAILABLE_AT] = now;
+	row->values[DELIVERY_EXPIRES_AT] = TimestampTzGetDatum(
+		delivery_expiry(draft));
+	row->nulls[DELIVERY_LAST_ERROR] = true;
+	row->nulls[DELIVERY_FAILED_AT] = true;
+	row->values[DELIVERY_CREATED_AT] = now;
+}
+
+/* Makes a delivery of each draft for each subscription that wants it. */
+static void
+write_deliveries(Recorder *recorder)
 {
 	const PlanTarget *target = &recorder->store->target;
-	int capacity = recorder->ndrafts * list_length(recorder->subscriptions);
-	Column subscriptions = make_column(TEXTOID, capacity);
-	Column events = make_column(INT8OID, capacity);
-	Column persons = make_column(INT8OID, capacity);
-	Column others = make_column(INT8OID, capacity);
-	Column confidentials = make_column(JSONBOID, capacity);
-	Column expiries = make_column(TIMESTAMPTZOID, capacity);
+	List *all = subscriptions(recorder);
+	InsertRow *rows = NULL;
+	int n = 0;
 
 	for (int i = 0; i < recorder->ndrafts; i++)
 	{
 		EventDraft *draft = &recorder->drafts[i];
 		ListCell *cell;
 
-		foreach(cell, recorder->subscriptions)
+		foreach(cell, all)
 		{
 			Subscription *subscription = lfirst(cell);
 
-			if (!subscription_matches(subscription, draft->type))
+			if (!cust_subscribed_wants(subscription, draft->type))
 				continue;
-			append_text(&subscriptions, subscription->name);
-			append_id(&events, event_ids[i]);
-			append_id(&persons, draft->customer_id);
-			append_id(&others, draft->other_person_id);
-			append(&confidentials, draft->confidential,
-				   draft->confidential == 0);
-			append(&expiries, TimestampTzGetDatum(delivery_expiry(draft)),
-				   false);
+			if (rows == NULL)
+				rows = palloc_extended((Size) recorder->ndrafts *
+										   list_length(all) *
+										   sizeof(InsertRow),
+									   MCXT_ALLOC_HUGE);
+			fill_delivery(recorder, draft, subscription, &rows[n++]);
 			if (subscription->doorbell)
-				cust_doorbell_ring(target->name, subscription->name,
+				cust_doorbell_ring(target->name,
+								   TextDatumGetCString(subscription->name),
 								   draft->type, draft->order_id,
 								   draft->transfer_id);
 		}
 	}
-	if (subscriptions.n > 0)
-		insert_columns(target, &insert_delivery, &insert_deliveries,
-					   (const Column *[]){&subscriptions, &events, &persons,
-										  &others, &confidentials, &expiries});
+	if (n > 0)
+		cust_insert_rows(&into_delivery, target,
+						 recorder->store->tables[STORE_DELIVERY], rows, n);
 }
+
+/* ------------------------------------------------------------------------
+ * Drafts
+ * ------------------------------------------------------------------------
+ */
 
 /* Writes the drafts and forgets them. */
 static void
 flush(Recorder *recorder)
 {
-	int n = recorder->ndrafts;
-	Oid sequence = recorder->store->sequences[STORE_EVENT];
-	int64 *event_ids;
-	Column ids, types, customers, orders, payloads;
 	MemoryContext before;
 
-	if (n == 0)
+	if (recorder->ndrafts == 0)
 		return;
-	if (!recorder->subscriptions_read)
-		read_subscriptions(recorder);
 	before = MemoryContextSwitchTo(recorder->context);
-	event_ids = palloc(n * sizeof(int64));
-	ids = make_column(INT8OID, n);
-	types = make_column(TEXTOID, n);
-	customers = make_column(INT8OID, n);
-	orders = make_column(INT8OID, n);
-	payloads = make_column(JSONBOID, n);
-	for (int i = 0; i < n; i++)
-	{
-		EventDraft *draft = &recorder->drafts[i];
-
-		event_ids[i] = nextval_internal(sequence, false);
-		append_id(&ids, event_ids[i]);
-		append_text(&types, draft->type);
-		append_id(&customers, draft->customer_id);
-		append_id(&orders, draft->order_id);
-		append(&payloads, draft->payload, false);
-	}
-	insert_columns(&recorder->store->target, &insert_event, &insert_events,
-				   (const Column *[]){&ids, &types, &customers, &orders,
-									  &payloads});
-	write_deliveries(recorder, event_ids);
+	write_events(recorder);
+	write_deliveries(recorder);
 	recorder->ndrafts = 0;
+	recorder->capacity = 0;
 	recorder->drafts = NULL;
 	MemoryContextSwitchTo(before);
 	MemoryContextReset(recorder->context);
+}
+
+static void
+make_room(Recorder *recorder)
+{
+	int capacity = Min(Max(FIRST_DRAFTS, 4 * recorder->capacity), BATCH);
+	EventDraft *drafts = MemoryContextAlloc(recorder->context,
+											capacity * sizeof(EventDraft));
+
+	if (recorder->ndrafts > 0)
+		memcpy(drafts, recorder->drafts,
+			   recorder->ndrafts * sizeof(EventDraft));
+	recorder->drafts = drafts;
+	recorder->capacity = capacity;
 }
 
 /* Adds an event, whose data is in recorder->context. */
 void
 cust_record_add(Recorder *recorder, const EventDraft *draft)
 {
-	if (recorder->drafts == NULL)
-		recorder->drafts = MemoryContextAlloc(recorder->context,
-											  BATCH * sizeof(EventDraft));
+	if (recorder->ndrafts == recorder->capacity)
+		make_room(recorder);
 	recorder->drafts[recorder->ndrafts++] = *draft;
 	if (recorder->ndrafts == BATCH)
 		flush(recorder);

@@ -19,6 +19,7 @@ typedef struct EventDraft
 	Datum payload;			/* jsonb */
 	Datum confidential;		/* jsonb; 0: none */
 	TimestampTz expires_at; /* of the deliveries; 0: the usual time */
+	int64 id;				/* given when it is written */
 } EventDraft;
 
 /* The events of one statement. */
@@ -29,6 +30,7 @@ typedef struct Recorder
 	bool subscriptions_read;
 	MemoryContext context; /* holds the drafts until they are written */
 	int ndrafts;
+	int capacity;
 	EventDraft *drafts;
 } Recorder;
 

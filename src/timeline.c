@@ -14,24 +14,18 @@
 #include "pagerows.h"
 #include "store.h"
 #include "trigger.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
 /* ------------------------------------------------------------------------
  * The guard of table event
  * ------------------------------------------------------------------------
  */
-
-static const PlanQuery select_undelivered = {
-	.text = "SELECT id FROM @store@.delivery"
-			" WHERE event_id" EQ "$1 AND expires_at" GT "$2",
-	.as_owner = true,
-	.nargs = 2,
-	.argtypes = {INT8OID, TIMESTAMPTZOID},
-};
 
 pg_noreturn static void
 report_append_only(const TriggerRow *row, const char *hint,
@@ -78,41 +72,15 @@ purge_is_allowed(const TriggerRow *row)
 	return DatumGetTimestampTz(created_at) < DatumGetTimestampTz(before);
 }
 
-static bool
-is_undelivered(const TriggerRow *row)
-{
-	const Store *store = cust_store_of(row->data->tg_relation);
-	int64 id = cust_trigger_old_id(row, EVENT_ID);
-	PlanRows rows;
-
-	cust_plan_begin();
-	rows = cust_plan_run(&select_undelivered, &store->target,
-						 (NullableDatum[]){{Int64GetDatum(id), false},
-										   {TimestampTzGetDatum(
-												GetCurrentTimestamp()),
-											false}},
-						 1);
-	cust_plan_end();
-	return rows.count > 0;
-}
-
 static void
 guard_delete(const TriggerRow *row)
 {
-	int64 id = cust_trigger_old_id(row, EVENT_ID);
-
 	if (!purge_is_allowed(row))
 		report_append_only(
 			row,
 			"Old events go with SELECT customers.purge_events('<before>');",
-			psprintf("event " INT64_FORMAT " cannot be deleted", id));
-	if (is_undelivered(row))
-		report_append_only(
-			row,
-			"It goes once it is delivered, or its deliveries have expired.",
-			psprintf("event " INT64_FORMAT
-					 " cannot be deleted: it is still to be delivered",
-					 id));
+			psprintf("event " INT64_FORMAT " cannot be deleted",
+					 cust_trigger_old_id(row, EVENT_ID)));
 }
 
 PG_FUNCTION_INFO_V1(customers_event_guard);
@@ -147,6 +115,84 @@ customers_event_guard(PG_FUNCTION_ARGS)
 				"table \"event\" cannot be truncated");
 	}
 	return cust_trigger_result(&row);
+}
+
+/* ------------------------------------------------------------------------
+ * The guard of deleted events, which looks at many at once: deliveries have no
+ * index by event
+ * ------------------------------------------------------------------------
+ */
+
+/* events looked at together */
+#define LOOK_AT 10000
+
+static const PlanQuery select_undelivered = {
+	.text = "SELECT event_id FROM @store@.delivery WHERE expires_at" GT "$2"
+			" AND event_id" EQ "ANY (SELECT pg_catalog.unnest($1))",
+	.as_owner = true,
+	.nargs = 2,
+	.argtypes = {INT8ARRAYOID, TIMESTAMPTZOID},
+};
+
+/* Fetches the ids of up to LOOK_AT further deleted events. */
+static int
+next_deleted(const TriggerRow *row, TupleTableSlot *slot, Datum *ids)
+{
+	int n = 0;
+	bool isnull;
+
+	while (n < LOOK_AT &&
+		   tuplestore_gettupleslot(row->data->tg_oldtable, true, false, slot))
+		ids[n++] = slot_getattr(slot, row->attnums[EVENT_ID], &isnull);
+	return n;
+}
+
+/* Raises that one of these deleted events is still to be delivered, if so. */
+static void
+expect_delivered(const TriggerRow *row, const Store *store, Datum *ids, int n)
+{
+	NullableDatum values[] =
+		{{PointerGetDatum(construct_array(ids, n, INT8OID, sizeof(int64),
+										  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE)),
+		  false},
+		 {TimestampTzGetDatum(GetCurrentTimestamp()), false}};
+	PlanRows rows;
+
+	cust_plan_begin();
+	rows = cust_plan_run(&select_undelivered, &store->target, values, 1);
+	if (rows.count > 0)
+		report_append_only(
+			row,
+			"It goes once it is delivered, or its deliveries have expired.",
+			psprintf("event " INT64_FORMAT
+					 " cannot be deleted: it is still to be delivered",
+					 cust_plan_int64(&rows, 0, 1)));
+	cust_plan_end();
+}
+
+PG_FUNCTION_INFO_V1(customers_event_guard_deleted);
+
+/* trigger: AFTER DELETE ON event FOR EACH STATEMENT */
+Datum
+customers_event_guard_deleted(PG_FUNCTION_ARGS)
+{
+	const Store *store;
+	TriggerRow row;
+	TupleTableSlot *slot;
+	Datum *ids;
+	int n;
+
+	cust_trigger_open(fcinfo, &cust_layout[STORE_EVENT],
+					  TRIGGER_AFTER_STATEMENT, TRIGGER_DELETE, &row);
+	store = cust_store_of(row.data->tg_relation);
+	ids = palloc(LOOK_AT * sizeof(Datum));
+	slot = MakeSingleTupleTableSlot(row.desc, &TTSOpsMinimalTuple);
+	tuplestore_select_read_pointer(row.data->tg_oldtable, 0);
+	tuplestore_rescan(row.data->tg_oldtable);
+	while ((n = next_deleted(&row, slot, ids)) > 0)
+		expect_delivered(&row, store, ids, n);
+	ExecDropSingleTupleTableSlot(slot);
+	return PointerGetDatum(NULL);
 }
 
 /* ------------------------------------------------------------------------
