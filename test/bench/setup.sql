@@ -1,6 +1,6 @@
--- What the parts of test/bench/run share: a store, and what they note down.
+-- What the parts of test/bench/run share: what they note down, and what fills
+-- stores.
 CREATE EXTENSION IF NOT EXISTS customers;
-SELECT customers.create_store('shop', search => :'search');
 
 CREATE SCHEMA bench;
 CREATE UNLOGGED TABLE bench.claimed (delivery_id bigint);
@@ -15,6 +15,18 @@ CREATE UNLOGGED TABLE bench.size (
 	live bigint,
 	heap bigint,
 	indexes bigint
+);
+CREATE UNLOGGED TABLE bench.word (
+	kind text,
+	n integer,
+	word text,
+	PRIMARY KEY (kind, n)
+);
+CREATE UNLOGGED TABLE bench.cursor (
+	sort text,
+	n integer,
+	cursor text,
+	PRIMARY KEY (sort, n)
 );
 
 -- Makes so many deliveries wait, by what makes them anywhere: an INSERT.
@@ -65,10 +77,11 @@ END $$;
 
 -- The size of delivery as it is, and what its rows alone would take.
 CREATE PROCEDURE bench.measure_size()
-LANGUAGE sql
+LANGUAGE plpgsql
 AS $$
+BEGIN
 	INSERT INTO bench.size (live, heap, indexes)
 	SELECT coalesce(sum(pg_column_size(d.*) + 4), 0),
 		pg_relation_size('shop.delivery'), pg_indexes_size('shop.delivery')
-	FROM shop.delivery d
-$$;
+	FROM shop.delivery AS d;
+END $$;

@@ -1,0 +1,59 @@
+# test/bench/hot.bash: single calls, beside the limit and PL/pgSQL.
+
+# shellcheck disable=SC2034,SC2154
+
+# Rounds of a piece of work: name of its scripts, what it is, clients, fsync,
+# then variant:target.  With a number of transactions in $each_runs, each round
+# of each variant makes that many, on rows of its own.
+compare() {
+	local script=$1 what=$2 count=$3 fsync=$4 round variant begin
+	local variants=(customers) limit each
+	shift 4
+	for each in "$@"; do variants+=("${each%%:*}"); done
+	rm -f "$work"/*.rate "$work"/*.ms
+	for ((round = 1; round <= rounds; round++)); do
+		begin=$((first_row + (round - 1) * ${each_runs:-0}))
+		limit=(-T "$seconds")
+		[ -z "$each_runs" ] || limit=(-t "$each_runs" -D n="$begin")
+		for variant in $(in_turn "$round" "${variants[@]}"); do
+			run_script "$variant" "$script.$variant" "$count" "$fsync" "${limit[@]}"
+		done
+	done
+	show_rates "$what" "$count" "$fsync" "$@"
+	settle_shop
+}
+
+# All variants have left as many rows; otherwise one did not do its work.
+same_rows() {
+	local counts
+	counts=$(for schema in shop limit_ plain; do
+		sql -c "SELECT count(*) FROM $schema.$1"
+	done | sort -u | wc -l)
+	[ "$counts" = 1 ] || fail "the variants have not written the same: $1"
+}
+
+part_hot() {
+	local n each_runs='' first_row=0 waiting=$((transfers * rounds))
+	need_shop
+	heading "single calls in a store of $rows customers, transactions a second"
+	compare create "create a customer, with event" 1 off \
+		"limit:>= 1.00" "plpgsql:>= 1.40"
+	for n in $clients; do
+		compare create "create a customer, with event" "$n" on \
+			"limit:>= 1.00" "plpgsql:>= 1.30"
+	done
+	compare insert "INSERT by the user, with event" 1 off "limit:>= 0.90"
+	compare insert "INSERT by the user, with event" 8 on "limit:>= 0.85"
+	compare update "update one field" 1 off "limit:>= 0.95" "plpgsql:>= 1.30"
+	compare details "details, groups and order count" 1 off \
+		"limit:>= 0.80" "plpgsql:"
+	each_runs=$transfers
+	compare groups "add to a group" 1 off "limit:" "plpgsql:"
+	same_rows "customer_group_member"
+	compare accept "accept a transfer" 1 off "limit:>= 0.80" "plpgsql:>= 1.20"
+	same_rows "order_transfer WHERE status = 'accepted'"
+	first_row=$waiting
+	compare request "request a transfer" 1 off "limit:>= 0.80" "plpgsql:>= 1.20"
+	same_rows "order_transfer WHERE status = 'requested'"
+	same_rows "delivery"
+}
