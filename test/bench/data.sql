@@ -89,6 +89,7 @@ BEGIN
 			last_name, company_name, phone, metadata, external_id, created_at)
 		SELECT * FROM bench.people(1, $1, least(5000, $1 / 10))', store)
 		USING n;
+	COMMIT;
 	IF search_index IS NOT NULL THEN
 		EXECUTE search_index;
 	END IF;

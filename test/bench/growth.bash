@@ -11,18 +11,19 @@ need_small() {
 	settle_shop
 }
 
-# Script, what, and with a number of transactions in $each_runs, as compare.
+# Script, what, customers of the small store; and $each_runs, as compare.
 grow() {
-	local script=$1 what=$2 small=$3 round store limit
+	local script=$1 what=$2 small=$3 round store calls=$each_runs
 	rm -f "$work"/*.rate "$work"/*.ms
-	for ((round = 1; round <= rounds; round++)); do
-		limit=(-T "$seconds")
-		[ -z "$each_runs" ] ||
-			limit=(-t "$each_runs" -D n=$(((round - 1) * each_runs)))
+	[ -n "$calls" ] ||
+		calls=$(rows=$small PGOPTIONS="-c customers.store=small" \
+			calls_each "$script.customers" 1 off)
+	for ((round = 0; round < rounds; round++)); do
 		for store in $(in_turn "$round" small large); do
 			rows=$([ "$store" = small ] && echo "$small" || echo "$all_rows") \
 				PGOPTIONS="-c customers.store=$store" \
-				run_script "$store" "$script.customers" 1 off "${limit[@]}"
+				run_script "$store" "$script.customers" 1 off \
+				-t "$calls" -D n=$((round * calls))
 		done
 	done
 	for store in small large; do
@@ -48,9 +49,9 @@ part_growth() {
 	need_large
 	need_small "$small"
 	heading "the same calls in a store of $small and of $all_rows customers" "time, x"
-	grow create "create a customer, with event" "$small"
+	grow create "create a customer with its event" "$small"
 	grow update "update one field" "$small"
-	grow details "details, groups and order count" "$small"
+	grow details "details with groups and order count" "$small"
 	each_runs=$transfers
 	grow request "request a transfer" "$small"
 }

@@ -3,20 +3,19 @@
 # shellcheck disable=SC2034,SC2154
 
 # Rounds of a piece of work: name of its scripts, what it is, clients, fsync,
-# then variant:target.  With a number of transactions in $each_runs, each round
-# of each variant makes that many, on rows of its own.
+# then variant:target.  With $each_runs, each round of each variant makes so
+# many calls, on rows of its own.
 compare() {
-	local script=$1 what=$2 count=$3 fsync=$4 round variant begin
-	local variants=(customers) limit each
+	local script=$1 what=$2 count=$3 fsync=$4 round variant calls=$each_runs
+	local variants=(customers) each
 	shift 4
 	for each in "$@"; do variants+=("${each%%:*}"); done
 	rm -f "$work"/*.rate "$work"/*.ms
-	for ((round = 1; round <= rounds; round++)); do
-		begin=$((first_row + (round - 1) * ${each_runs:-0}))
-		limit=(-T "$seconds")
-		[ -z "$each_runs" ] || limit=(-t "$each_runs" -D n="$begin")
+	[ -n "$calls" ] || calls=$(calls_each "$script.customers" "$count" "$fsync")
+	for ((round = 0; round < rounds; round++)); do
 		for variant in $(in_turn "$round" "${variants[@]}"); do
-			run_script "$variant" "$script.$variant" "$count" "$fsync" "${limit[@]}"
+			run_script "$variant" "$script.$variant" "$count" "$fsync" \
+				-t "$calls" -D n=$((first_row + round * calls))
 		done
 	done
 	show_rates "$what" "$count" "$fsync" "$@"
@@ -36,16 +35,16 @@ part_hot() {
 	local n each_runs='' first_row=0 waiting=$((transfers * rounds))
 	need_shop
 	heading "single calls in a store of $rows customers, transactions a second"
-	compare create "create a customer, with event" 1 off \
+	compare create "create a customer with its event" 1 off \
 		"limit:>= 1.00" "plpgsql:>= 1.40"
 	for n in $clients; do
-		compare create "create a customer, with event" "$n" on \
+		compare create "create a customer with its event" "$n" on \
 			"limit:>= 1.00" "plpgsql:>= 1.30"
 	done
-	compare insert "INSERT by the user, with event" 1 off "limit:>= 0.90"
-	compare insert "INSERT by the user, with event" 8 on "limit:>= 0.85"
+	compare insert "INSERT by the user with its event" 1 off "limit:>= 0.90"
+	compare insert "INSERT by the user with its event" 8 on "limit:>= 0.85"
 	compare update "update one field" 1 off "limit:>= 0.95" "plpgsql:>= 1.30"
-	compare details "details, groups and order count" 1 off \
+	compare details "details with groups and order count" 1 off \
 		"limit:>= 0.80" "plpgsql:"
 	each_runs=$transfers
 	compare groups "add to a group" 1 off "limit:" "plpgsql:"

@@ -67,11 +67,11 @@ judge() {
 
 heading() {
 	printf '\n== %s: %s\n' "$part" "$1"
-	printf '%-42s %7s %5s %-11s %9s %-5s %8s %8s  %-18s %-8s\n' work clients \
+	printf '%-46s %7s %5s %-11s %9s %-5s %8s %8s  %-18s %-8s\n' work clients \
 		fsync variant value unit "p50 ms" "p99 ms" "${2:-ratio}" target
 }
 
-# Shows a figure.  Named values: work, variant, rows, clients, fsync, unit,
+# Shows a figure.  Named values, without commas: work, variant, rows, clients, fsync, unit,
 # value, p50, p99, ratio ("median low high"), target; without a ratio, the
 # target is the value's.
 show() {
@@ -84,12 +84,12 @@ show() {
 	set -- $ratio
 	met=$(judge "${1:-$value}" "$target")
 	[ -z "$ratio" ] || shown="$1 ($2-$3)"
-	printf '%-42s %7s %5s %-11s %9s %-5s %8s %8s  %-18s %-8s %s\n' "$work" \
+	printf '%-46s %7s %5s %-11s %9s %-5s %8s %8s  %-18s %-8s %s\n' "$work" \
 		"$clients" "$fsync" "$variant" "$value" "$unit" "$p50" "$p99" "$shown" \
 		"$target" "$met"
 	printf '%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s\n' \
 		"$started_at" "$server_version" "$extension_version" "$part" \
-		"${work//,/;}" "$variant" "$rows" "$clients" "$fsync" "$unit" "$value" \
+		"$work" "$variant" "$rows" "$clients" "$fsync" "$unit" "$value" \
 		"$p50" "$p99" "${1:-}" "${2:-}" "${3:-}" "$target" "$met" >>"$csv"
 }
 
@@ -112,6 +112,15 @@ run_script() {
 		END { print clients * n / sum * 1e6 >"/dev/stderr" }' \
 		"$work"/latency.* >>"$work/$label.ms" 2>>"$work/$label.rate"
 	rm -f "$work"/latency.*
+}
+
+# The calls that each client makes in a round, after a first run of a second:
+# script, clients, fsync.
+calls_each() {
+	run_script first "$@" -T 1
+	tail -n 1 "$work/first.rate" | awk -v s="$seconds" -v clients="$2" '{
+		n = int($1 * s / clients)
+		print n < 60 ? 60 : n }'
 }
 
 # The words in the order of a round: forth and back in turns.
