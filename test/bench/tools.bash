@@ -108,9 +108,18 @@ run_script() {
 		pgbench -n -M prepared -c "$clients" -j "$threads" -D rows="$rows" \
 		-l --log-prefix="$work/latency" -f "$here/scripts/$script.pgbench" "$@" \
 		>"$log" 2>&1 || { cat "$log" >&2; fail "$script does not run"; }
-	awk -v clients="$clients" '$2 >= 20 { print $3 / 1000; sum += $3; n++ }
-		END { print clients * n / sum * 1e6 >"/dev/stderr" }' \
-		"$work"/latency.* >>"$work/$label.ms" 2>>"$work/$label.rate"
+	awk -v clients="$clients" -v rates="$work/$label.rate" '
+		{ turn[NR] = $2; took[NR] = $3; if ($2 > last) last = $2 }
+		END {
+			first = last > 100 ? 20 : int(last / 5)
+			for (i = 1; i <= NR; i++)
+				if (turn[i] >= first) {
+					print took[i] / 1000
+					sum += took[i]
+					n++
+				}
+			print clients * n / sum * 1e6 >>rates
+		}' "$work"/latency.* >>"$work/$label.ms" || fail "$script made no call"
 	rm -f "$work"/latency.*
 }
 
@@ -120,7 +129,7 @@ calls_each() {
 	run_script first "$@" -T 1
 	tail -n 1 "$work/first.rate" | awk -v s="$seconds" -v clients="$2" '{
 		n = int($1 * s / clients)
-		print n < 60 ? 60 : n }'
+		print n < 20 ? 20 : n }'
 }
 
 # The words in the order of a round: forth and back in turns.
