@@ -68,7 +68,7 @@ time_import() {
 		customers) timed -c '\timing off' \
 			-c "CREATE TEMPORARY TABLE people AS SELECT jsonb_agg(jsonb_strip_nulls(to_jsonb(p))) AS rows FROM bench.imported AS p" \
 			-c '\timing on' \
-			-c "SELECT i.imported FROM people, customers.import_customers(people.rows) AS i" ;;
+			-c "SELECT bench.assert(i.imported = jsonb_array_length(people.rows), i.refused::text) FROM people, customers.import_customers(people.rows) AS i" ;;
 		copy) timed -c "\\copy shop.customer ($columns) FROM '$work/imported.copy'" ;;
 		calls) timed -c "SET LOCAL synchronous_commit = off" -f "$work/calls.sql" ;;
 	esac
@@ -86,7 +86,7 @@ part_bulk() {
 	time_it=time_group
 	take_times customers limit plpgsql
 	show_times "$rows customers into a group" "limit:<= 3.00" "plpgsql:"
-	if [ -z "$(sql -c "SELECT to_regprocedure('customers.import_customers(jsonb)')")" ]; then
+	if [ -z "$(sql -c "SELECT to_regproc('customers.import_customers')")" ]; then
 		say "import_customers: skipped, there is no such function"
 		return
 	fi

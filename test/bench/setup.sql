@@ -29,6 +29,16 @@ CREATE UNLOGGED TABLE bench.cursor (
 	PRIMARY KEY (sort, n)
 );
 
+-- What did not do its work is not measured.
+CREATE FUNCTION bench.assert(fact boolean, reason text) RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+	IF fact IS NOT TRUE THEN
+		RAISE EXCEPTION 'not all was done: %', left(reason, 500);
+	END IF;
+END $$;
+
 -- Makes so many deliveries wait, by what makes them anywhere: an INSERT.
 CREATE PROCEDURE bench.make_deliveries(n integer)
 LANGUAGE plpgsql
