@@ -35,13 +35,15 @@ const PlanQuery cust_filter_template = {
 				 [LIST_METADATA] = JSONBOID,
 				 [LIST_AFTER_TEXT] = TEXTOID,
 				 [LIST_AFTER_TIME] = TIMESTAMPTZOID,
-				 [LIST_AFTER_ID] = INT8OID},
+				 [LIST_AFTER_ID] = INT8OID,
+				 [LIST_INDEXED_WORDS] = TEXTARRAYOID,
+				 [LIST_SAMPLE] = FLOAT4OID},
 };
 
 #define SEARCH_FIELDS \
 	"c.email, c.first_name, c.last_name, c.company_name, c.phone"
 
-#define MATCHES_WORDS "customers.search_matches($1, " SEARCH_FIELDS ")"
+#define MATCHES(words) "customers.search_matches(" words ", " SEARCH_FIELDS ")"
 
 #define CONTAINS_GRAMS \
 	"customers.search_grams(" SEARCH_FIELDS ")" CONTAINS "$2"
@@ -267,7 +269,7 @@ add_filter(Conditions *conditions, const JsonPair *pair)
 		add_condition(&conditions->created, key->condition);
 		return;
 	}
-	add_condition(&conditions->found, key->condition);
+	add_condition(&conditions->joined, key->condition);
 	add_condition(&conditions->tested,
 				  key->probe ? key->probe : key->condition);
 }
@@ -284,13 +286,15 @@ add_search(Conditions *conditions, text *search, bool has_search_index)
 
 	if (terms.count == 0)
 		return;
-	add_condition(&conditions->found, MATCHES_WORDS);
-	add_condition(&conditions->tested, MATCHES_WORDS);
+	add_condition(&conditions->joined, MATCHES("$1"));
+	add_condition(&conditions->tested, MATCHES("$1"));
 	cust_filter_set(conditions, LIST_WORDS, terms.words);
 	if (!terms.has_grams || !has_search_index)
 		return;
-	add_condition(&conditions->found, CONTAINS_GRAMS);
+	conditions->by_grams = CONTAINS_GRAMS;
+	conditions->indexed = MATCHES("$15");
 	cust_filter_set(conditions, LIST_GRAMS, terms.grams);
+	cust_filter_set(conditions, LIST_INDEXED_WORDS, terms.indexed);
 }
 
 /*
@@ -304,11 +308,13 @@ cust_filter_read(FunctionCallInfo fcinfo, bool has_search_index,
 				 Conditions *conditions)
 {
 	memset(conditions, 0, sizeof(*conditions));
-	initStringInfo(&conditions->found);
+	initStringInfo(&conditions->joined);
 	initStringInfo(&conditions->tested);
 	initStringInfo(&conditions->created);
 	for (int i = 0; i < LIST_COUNT; i++)
 		conditions->values[i].isnull = true;
+	if (!PG_ARGISNULL(0))
+		add_search(conditions, PG_GETARG_TEXT_PP(0), has_search_index);
 	if (!PG_ARGISNULL(1))
 	{
 		Jsonb *filter = PG_GETARG_JSONB_P(1);
@@ -322,6 +328,4 @@ cust_filter_read(FunctionCallInfo fcinfo, bool has_search_index,
 			add_filter(conditions, lfirst(cell));
 		}
 	}
-	if (!PG_ARGISNULL(0))
-		add_search(conditions, PG_GETARG_TEXT_PP(0), has_search_index);
 }

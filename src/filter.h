@@ -25,6 +25,8 @@ enum ListParameter
 	LIST_AFTER_TEXT,	 /* $12 */
 	LIST_AFTER_TIME,	 /* $13 */
 	LIST_AFTER_ID,		 /* $14 */
+	LIST_INDEXED_WORDS,	 /* $15 */
+	LIST_SAMPLE,		 /* $16 */
 	LIST_COUNT
 };
 
@@ -35,10 +37,12 @@ enum ListParameter
  */
 typedef struct Conditions
 {
-	StringInfoData found;  /* for indexes and joins to find many rows */
-	StringInfoData tested; /* to test rows one by one */
+	StringInfoData joined; /* for the planner to find many rows at once */
+	StringInfoData tested; /* to test rows one by one, the search first */
 	StringInfoData created;
-	bool is_lookup; /* a key finds the rows: there are one or two */
+	const char *by_grams; /* how the search index finds rows, or NULL */
+	const char *indexed;  /* which rows these are, to test one by one */
+	bool is_lookup;		  /* a key finds the rows: there are one or two */
 	NullableDatum values[LIST_COUNT];
 } Conditions;
 

@@ -119,33 +119,83 @@ decode_utf8(const char *s, int left, int *size)
 	return *size == 1 ? 0 : utf8_to_unicode((const unsigned char *) s);
 }
 
-/* Folds s into out, which has room for as many bytes; returns how many. */
+/* Eight bytes of the same value. */
+#define EIGHT(byte) (UINT64CONST(0x0101010101010101) * (byte))
+
+/*
+ * Folds the ASCII characters that s starts with, eight at a time; returns how
+ * many, which may be up to seven fewer than there are.  Rows are tested by
+ * the thousand, and most are ASCII.
+ */
+static int
+fold_ascii(const char *s, int length, char *out)
+{
+	int used = 0;
+
+	while (used + (int) sizeof(uint64) <= length)
+	{
+		uint64 bytes;
+		uint64 from_a;
+		uint64 after_z;
+
+		memcpy(&bytes, s + used, sizeof(bytes));
+		if (bytes & EIGHT(0x80))
+			break;
+		/* neither sum carries into the next byte */
+		from_a = bytes + EIGHT(0x80 - 'A');
+		after_z = bytes + EIGHT(0x80 - 'Z' - 1);
+		bytes += (from_a & ~after_z & EIGHT(0x80)) >> 2;
+		memcpy(out + used, &bytes, sizeof(bytes));
+		used += sizeof(bytes);
+	}
+	return used;
+}
+
+/*
+ * Folds the character that s starts with, in UTF-8 and not ASCII; returns its
+ * size, and adds that of the result to used.
+ */
+static int
+fold_character(const char *s, int left, char *out, int *used)
+{
+	int size;
+	pg_wchar c = decode_utf8(s, left, &size);
+	pg_wchar lower = lower_case(c);
+
+	if (c == lower)
+	{
+		/* out may be s, or in front of it */
+		memmove(out + *used, s, size);
+		*used += size;
+		return size;
+	}
+	unicode_to_utf8(lower, (unsigned char *) out + *used);
+	*used += pg_utf_mblen((unsigned char *) out + *used);
+	return size;
+}
+
+/*
+ * Folds s into out, which has room for as many bytes or is s itself; returns
+ * how many.
+ */
 int
 cust_fold_case(const char *s, int length, char *out)
 {
 	bool is_utf8 = GetDatabaseEncoding() == PG_UTF8;
-	int used = 0;
-	int size;
+	int used = fold_ascii(s, length, out);
+	int at = used;
 
-	for (int i = 0; i < length; i += size)
+	while (at < length)
 	{
-		pg_wchar c;
+		char c = s[at];
 
-		size = 1;
-		if (!IS_HIGHBIT_SET(s[i]) || !is_utf8)
+		if (IS_HIGHBIT_SET(c) && is_utf8)
+			at += fold_character(s + at, length - at, out, &used);
+		else
 		{
-			out[used++] = pg_ascii_tolower((unsigned char) s[i]);
-			continue;
+			out[used++] = c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
+			at++;
 		}
-		c = decode_utf8(s + i, length - i, &size);
-		if (c == 0 || c == lower_case(c))
-		{
-			memcpy(out + used, s + i, size);
-			used += size;
-			continue;
-		}
-		unicode_to_utf8(lower_case(c), (unsigned char *) out + used);
-		used += pg_utf_mblen((unsigned char *) out + used);
 	}
 	return used;
 }

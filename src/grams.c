@@ -61,7 +61,7 @@ fetch_field(Datum value)
 /*
  * The fields that are arguments of the call, from number first on: folded,
  * each with a separator behind it.  buffer has FIELDS_BYTES; returns the
- * length.
+ * length.  All are folded at once, since most are short.
  */
 static int
 fold_fields(FunctionCallInfo fcinfo, int first, char *buffer)
@@ -79,10 +79,11 @@ fold_fields(FunctionCallInfo fcinfo, int first, char *buffer)
 		length = VARSIZE_ANY_EXHDR(field);
 		if (length > FIELD_BYTES)
 			length = pg_mbcliplen(VARDATA_ANY(field), length, FIELD_BYTES);
-		used += cust_fold_case(VARDATA_ANY(field), length, buffer + used);
+		memcpy(buffer + used, VARDATA_ANY(field), length);
+		used += length;
 		buffer[used++] = SEPARATOR;
 	}
-	return used;
+	return cust_fold_case(buffer, used, buffer);
 }
 
 /* ------------------------------------------------------------------------
@@ -388,6 +389,23 @@ set_grams(SearchTerms *terms, const Word *words, int length)
 	terms->grams = make_array(grams, count);
 }
 
+/* A text[] of the words that have so many bytes or more. */
+static Datum
+make_words(const Word *words, int count, int least)
+{
+	Datum texts[SEARCH_WORDS];
+	int kept = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (words[i].length >= least)
+			texts[kept++] = PointerGetDatum(
+				cstring_to_text_with_len(words[i].start, words[i].length));
+	}
+	return PointerGetDatum(
+		construct_array(texts, kept, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
 /*
  * Prepares a search, which may be NULL: its words are separated by white
  * space.  Raises 22023 for more than SEARCH_BYTES or SEARCH_WORDS.  The
@@ -397,8 +415,7 @@ SearchTerms
 cust_grams_search(text *search)
 {
 	SearchTerms terms = {0};
-	Word words[SEARCH_WORDS];
-	Datum texts[SEARCH_WORDS];
+	Word *words = palloc(SEARCH_WORDS * sizeof(Word));
 	char *folded;
 	int length;
 
@@ -412,11 +429,8 @@ cust_grams_search(text *search)
 	folded = palloc(Max(length, 1));
 	length = cust_fold_case(VARDATA_ANY(search), length, folded);
 	terms.count = split_words(folded, length, words);
-	for (int i = 0; i < terms.count; i++)
-		texts[i] = PointerGetDatum(
-			cstring_to_text_with_len(words[i].start, words[i].length));
-	terms.words = PointerGetDatum(
-		construct_array(texts, terms.count, TEXTOID, -1, false, TYPALIGN_INT));
+	terms.words = make_words(words, terms.count, 1);
+	terms.indexed = make_words(words, terms.count, 2);
 	set_grams(&terms, words, length);
 	return terms;
 }

@@ -12,6 +12,7 @@ typedef struct SearchTerms
 	Datum words;	/* text[] for search_matches */
 	bool has_grams; /* false when all words are of one byte */
 	Datum grams;	/* int4[], contained in search_grams of a hit */
+	Datum indexed;	/* text[], the words of which these are grams */
 } SearchTerms;
 
 extern SearchTerms cust_grams_search(text *search);

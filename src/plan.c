@@ -231,10 +231,11 @@ prepare_plan(const PlanQuery *query, const PlanTarget *target)
 	if (entry->plan != NULL && strcmp(entry->name, target->name) == 0)
 		return entry->plan;
 	retire_plan(entry);
-	plan = SPI_prepare(cust_plan_substitute(query->text, target->name),
-					   query->nargs, (Oid *) query->argtypes);
+	plan = SPI_prepare_cursor(cust_plan_substitute(query->text, target->name),
+							  query->nargs, (Oid *) query->argtypes,
+							  query->custom ? CURSOR_OPT_CUSTOM_PLAN : 0);
 	if (plan == NULL)
-		elog(ERROR, "SPI_prepare failed: %s",
+		elog(ERROR, "SPI_prepare_cursor failed: %s",
 			 SPI_result_code_string(SPI_result));
 	/* preparing may have run code that came here too */
 	entry = find_entry(query, target->schema);

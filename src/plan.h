@@ -46,6 +46,7 @@ typedef struct PlanQuery
 	bool as_owner;		/* run it as the owner; errors lose details */
 	bool read_only;		/* for lookups of stable functions */
 	bool restricted;	/* as owner, who must not change the session */
+	bool custom;		/* plan anew for the values of every run */
 	const char *unique; /* if this constraint says that a value is taken, */
 	const char *hint;	/* then this is the hint */
 	int nargs;
