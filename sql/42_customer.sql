@@ -31,7 +31,8 @@ CREATE INDEX customer_last_name_id_idx
 	ON @store@.customer (last_name, id);
 CREATE INDEX customer_search_idx
 	ON @store@.customer USING gin
-	(customers.search_grams(email, first_name, last_name, company_name, phone));
+	(customers.search_grams(email, first_name, last_name, company_name, phone))
+	WITH (gin_pending_list_limit = 512);
 CREATE TRIGGER customer_guard
 	BEFORE INSERT OR UPDATE OR DELETE ON @store@.customer
 	FOR EACH ROW EXECUTE FUNCTION customers.customer_guard();

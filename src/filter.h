@@ -33,13 +33,16 @@ enum ListParameter
 /*
  * The conditions of a search and a filter on the customer c, each with AND in
  * front.  Those on created_at are by themselves, since a sort may follow them;
- * the others are written in two ways.
+ * the others are written in three ways.
  */
 typedef struct Conditions
 {
 	StringInfoData joined; /* for the planner to find many rows at once */
 	StringInfoData tested; /* to test rows one by one, the search first */
+	StringInfoData sifted; /* to test nearly all rows, beside arrays g */
 	StringInfoData created;
+	const char *members;  /* array g.members: who is in groups, ascending */
+	const char *others;	  /* array g.others: who is in not_groups */
 	const char *by_grams; /* how the search index finds rows, or NULL */
 	const char *indexed;  /* which rows these are, to test one by one */
 	bool is_lookup;		  /* a key finds the rows: there are one or two */

@@ -260,30 +260,32 @@ cached_words(FmgrInfo *flinfo, const ArrayType *array)
 }
 
 /*
- * Does a character start at this place of the text?  Only a question in
- * encodings such as EUC_JP, where a later byte looks like a first one.
+ * Does a character start at this place?  Only a question in encodings such as
+ * EUC_JP, where a later byte looks like a first one.  from is a start in front
+ * of it, and moves up to it, so that many such places cost no more than one.
  */
 static bool
-starts_character(const char *s, const char *place)
+starts_character(const char **from, const char *place)
 {
 	if (pg_database_encoding_max_length() == 1 ||
 		GetDatabaseEncoding() == PG_UTF8)
 		return true;
-	while (s < place)
-		s += pg_mblen(s);
-	return s == place;
+	while (*from < place)
+		*from += pg_mblen(*from);
+	return *from == place;
 }
 
 static bool
 has_word(const char *s, int length, const Word *word)
 {
 	const char *end = s + length;
+	const char *start = s;
 	const char *place = s;
 
 	while ((place = memmem(place, end - place, word->start, word->length)) !=
 		   NULL)
 	{
-		if (starts_character(s, place))
+		if (starts_character(&start, place))
 			return true;
 		place++;
 	}

@@ -15,7 +15,8 @@
  *	 conditions are tested row by row, and the few that are left are sorted.
  * - If the sample promises it, more customers are tested in order.
  * - Otherwise the planner is left to join and scan as it likes, but without
- *	 the search index, which is no help for what many rows have.
+ *	 the search index, which is no help for what many rows have.  A common word
+ *	 in a large group is the exception: nothing is faster than to test all.
  *
  * Each step costs at most about as much as the one that it may save.
  */
@@ -41,6 +42,9 @@
 /* so many blocks are a sample, and a table of fewer needs none */
 #define SAMPLE_BLOCKS 32
 #define SMALL_TABLE 256
+
+/* a group of so many members is large */
+#define LARGE_GROUP "20000"
 
 /* a word in fewer rows than one of so many is rare; or very rare */
 #define RARE 10
@@ -234,15 +238,29 @@ ends_in_window(const ListPage *page, const char *window)
 	return run_steady(page, &text, 1).count == 0;
 }
 
-/* Adds the conditions, for the search index or for the planner's choice. */
-static void
-append_conditions(StringInfo text, const Conditions *conditions, bool by_grams)
+/* How rows that meet the conditions are found. */
+typedef enum Way
 {
-	if (by_grams)
-		appendStringInfo(text, " AND %s%s", conditions->by_grams,
+	BY_PLANNER,
+	BY_GRAMS,
+	BY_SIFTING
+} Way;
+
+/* Adds FROM and WHERE of all rows that meet the conditions. */
+static void
+append_conditions(StringInfo text, const Conditions *conditions, Way way)
+{
+	if (way == BY_SIFTING)
+		appendStringInfo(
+			text,
+			" FROM (SELECT %s AS members, %s AS others OFFSET 0) g,"
+			" @store@.customer c WHERE true%s",
+			conditions->members, conditions->others, conditions->sifted.data);
+	else if (way == BY_GRAMS)
+		appendStringInfo(text, FROM_CUSTOMER " AND %s%s", conditions->by_grams,
 						 conditions->tested.data);
 	else
-		appendStringInfoString(text, conditions->joined.data);
+		appendStringInfo(text, FROM_CUSTOMER "%s", conditions->joined.data);
 	appendStringInfoString(text, conditions->created.data);
 }
 
@@ -251,14 +269,13 @@ append_conditions(StringInfo text, const Conditions *conditions, bool by_grams)
  * OFFSET keeps the planner from walking the index of the sort.
  */
 static PlanRows
-list_by_conditions(const ListPage *page, bool by_grams)
+list_by_conditions(const ListPage *page, Way way)
 {
 	StringInfoData text;
 
 	initStringInfo(&text);
 	append_subquery(&text, page, "c.id");
-	appendStringInfoString(&text, FROM_CUSTOMER);
-	append_conditions(&text, &page->conditions, by_grams);
+	append_conditions(&text, &page->conditions, way);
 	if (page->rest)
 		appendStringInfo(&text, " AND (%s OR %s)", page->first, page->rest);
 	else if (page->first)
@@ -338,12 +355,41 @@ promises_page(const Sample *sample, const ListPage *page)
 	return sample->fulfil * LAST_WINDOW_ROWS * 2 > sample->rows * page->size;
 }
 
-/* Shall the search index find the rows?  Without a sample, yes. */
+/* Have the groups of the filter so many members that scanning is faster? */
 static bool
-prefers_grams(const Conditions *conditions, const Sample *sample)
+has_large_groups(const ListPage *page)
 {
-	return conditions->by_grams != NULL &&
-		(sample->rows == 0 || is_rare(sample, RARE));
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfoString(&text,
+						   "SELECT 1 FROM @store@.customer_group_member m"
+						   " WHERE m.customer_group_id" EQ
+						   "ANY ($4) OFFSET " LARGE_GROUP " LIMIT 1");
+	return run_steady(page, &text, 1).count > 0;
+}
+
+/*
+ * Without a sample, of a small table, the search index is good for any word,
+ * and the planner for all else.
+ */
+static Way
+choose_way(const ListPage *page, const Sample *sample)
+{
+	const Conditions *conditions = &page->conditions;
+	bool has_words = !conditions->values[LIST_WORDS].isnull;
+	bool has_groups = !conditions->values[LIST_GROUPS].isnull;
+	bool has_others = !conditions->values[LIST_NOT_GROUPS].isnull;
+
+	if (conditions->is_lookup)
+		return BY_PLANNER;
+	if (conditions->by_grams && (sample->rows == 0 || is_rare(sample, RARE)))
+		return BY_GRAMS;
+	if (sample->rows == 0 || !has_words || !(has_groups || has_others))
+		return BY_PLANNER;
+	if (has_groups && !has_large_groups(page))
+		return BY_PLANNER;
+	return BY_SIFTING;
 }
 
 /* ------------------------------------------------------------------------
@@ -367,7 +413,7 @@ list_under_conditions(const ListPage *page)
 	PlanRows rows;
 
 	if (conditions->is_lookup)
-		return list_by_conditions(page, false);
+		return list_by_conditions(page, BY_PLANNER);
 	if (try_window(page,
 				   page->size <= SMALL_PAGE ? FIRST_WINDOW : LARGE_WINDOW,
 				   &rows))
@@ -376,7 +422,7 @@ list_under_conditions(const ListPage *page)
 	if (!(conditions->by_grams && is_rare(&sample, VERY_RARE)) &&
 		promises_page(&sample, page) && try_window(page, LAST_WINDOW, &rows))
 		return rows;
-	return list_by_conditions(page, prefers_grams(conditions, &sample));
+	return list_by_conditions(page, choose_way(page, &sample));
 }
 
 static void
@@ -420,13 +466,11 @@ cust_listquery_count(const ListPage *page)
 	StringInfoData text;
 	PlanRows rows;
 
-	if (conditions->by_grams && !conditions->is_lookup)
+	if (!conditions->is_lookup && !conditions->values[LIST_WORDS].isnull)
 		sample = take_sample(page);
 	initStringInfo(&text);
-	appendStringInfoString(&text, "SELECT pg_catalog.count(*)" FROM_CUSTOMER);
-	append_conditions(&text, conditions,
-					  !conditions->is_lookup &&
-						  prefers_grams(conditions, &sample));
+	appendStringInfoString(&text, "SELECT pg_catalog.count(*)");
+	append_conditions(&text, conditions, choose_way(page, &sample));
 	rows = run_custom(page, &text, 1);
 	return cust_plan_int64(&rows, 0, 1);
 }

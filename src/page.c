@@ -90,6 +90,7 @@ cust_page_start(FunctionCallInfo fcinfo, int argument, const char *kind)
 {
 	PageStart start = {0};
 	char *plain;
+	char *id;
 	char *end;
 
 	if (PG_ARGISNULL(argument))
@@ -97,10 +98,12 @@ cust_page_start(FunctionCallInfo fcinfo, int argument, const char *kind)
 	plain = decode(PG_GETARG_TEXT_PP(argument));
 	if (strncmp(plain, kind, strlen(kind)) != 0 || plain[strlen(kind)] != '|')
 		report_cursor();
+	id = plain + strlen(kind) + 1;
 	errno = 0;
 	start.given = true;
-	start.id = strtoi64(plain + strlen(kind) + 1, &end, 10);
-	if (errno != 0 || *end != '|' || (end[1] != '\0' && end[1] != '='))
+	start.id = strtoi64(id, &end, 10);
+	if (errno != 0 || end == id || *end != '|' ||
+		(end[1] != '\0' && end[1] != '='))
 		report_cursor();
 	if (end[1] == '=')
 		start.key = end + 2;

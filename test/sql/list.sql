@@ -6,7 +6,7 @@
 -- Lists: search, filter, sort and keyset cursors of list_customers and
 -- count_customers, in a store with the search index and in one without.
 
-SELECT plan(367);
+SELECT plan(418);
 
 SELECT customers.create_store('plain', search => false) AS created \gset
 
@@ -398,15 +398,17 @@ SELECT count(*) AS events FROM shop.event \gset
 SELECT count(*) AS listed FROM customers.list_customers('ada', '{"type": "guest"}') \gset
 SELECT is((SELECT count(*) FROM shop.event), :events::bigint, 'reading makes no event');
 
--- Many customers: a page is filled from the newest and from the index alike -----------------------------
+-- Many customers, in so many blocks that a sample of them is taken --------------------------------------
 
 SELECT set_config('customers.store', 'shop', true) AS set \gset
-INSERT INTO shop.customer (email, first_name, last_name, created_at)
+INSERT INTO shop.customer (email, first_name, last_name, company_name, metadata, created_at)
 SELECT format('p%s@many.example', i), CASE WHEN i % 500 = 0 THEN 'Needle' END, CASE WHEN i % 7 = 0 THEN NULL ELSE 'N' || i % 100 END,
+	CASE WHEN i % 3 = 0 THEN 'Third' WHEN i < 300 THEN 'Old' WHEN i = 4000 THEN '~' END,
+	jsonb_build_object('n', i % 10, 'filler', repeat('x', 400)),
 	timestamptz '2020-01-01' + i / 3 * interval '1 minute'
 FROM generate_series(1, 6000) i;
-INSERT INTO plain.customer (email, first_name, last_name, created_at)
-SELECT email, first_name, last_name, created_at FROM shop.customer WHERE email LIKE '%@many.example' ORDER BY id;
+INSERT INTO plain.customer (email, first_name, last_name, company_name, metadata, created_at)
+SELECT email, first_name, last_name, company_name, metadata, created_at FROM shop.customer WHERE email LIKE '%@many.example' ORDER BY id;
 SELECT is(pg_temp.found(store, 'p1@many'), 'p1', format('the oldest of 6000 is found (%s)', store))
 FROM (VALUES ('shop'), ('plain')) v(store);
 SELECT is((SELECT count(*) FROM customers.list_customers('needle many', page_size => 1000)), 12::bigint, 'all twelve needles');
@@ -421,6 +423,157 @@ SELECT is(pg_temp.walk('shop', sort, 997, 'many'), pg_temp.by_hand('shop', by_ha
 FROM ordered ORDER BY n;
 SELECT is(pg_temp.walk('shop', sort, 1000), pg_temp.by_hand('shop', by_hand), format('walk %s: everything', sort))
 FROM ordered ORDER BY n;
+
+-- Every kind of word with every kind of filter, in every order: what one would select by hand.  In the
+-- shop a word is in all rows, in a third, in the oldest, in twelve, in one or in none, and groups hold a
+-- third, all but a third, five or nobody.
+SELECT customers.create_group('third') AS third \gset
+SELECT customers.create_group('others') AS others \gset
+SELECT customers.create_group('five') AS five \gset
+INSERT INTO shop.customer_group_member (customer_group_id, customer_id)
+SELECT CASE WHEN company_name = 'Third' THEN :third ELSE :others END, id FROM shop.customer WHERE email LIKE '%@many.example';
+INSERT INTO shop.customer_group_member (customer_group_id, customer_id)
+SELECT :five, id FROM shop.customer WHERE email IN ('p3@many.example', 'p4@many.example', 'p1000@many.example', 'p5999@many.example', 'p6000@many.example');
+CREATE TEMP TABLE word (n serial, search text, condition text);
+INSERT INTO word (search, condition) VALUES
+	(NULL, 'true'),
+	('many', 'email LIKE ''%@many.example'''),
+	('third', 'company_name = ''Third'''),
+	('old', 'company_name = ''Old'''),
+	('needle', 'first_name = ''Needle'''),
+	('third needle', 'company_name = ''Third'' AND first_name = ''Needle'''),
+	('third old', 'false'),
+	('e', 'email LIKE ''%e%'''),
+	('~', 'company_name = ''~'''),
+	('~ many', 'company_name = ''~'''),
+	('|', 'false'),
+	('p4000@many.example', 'email = ''p4000@many.example'''),
+	('nobody', 'false');
+CREATE TEMP TABLE among (n serial, filter text, condition text);
+INSERT INTO among (filter, condition) VALUES
+	(NULL, 'true'),
+	('{"type": "guest"}', 'NOT has_account'),
+	('{"type": "registered"}', 'has_account'),
+	(format('{"groups": [%s]}', :third), 'company_name = ''Third'''),
+	(format('{"groups": [%s]}', :others), 'email LIKE ''%@many.example'' AND company_name IS DISTINCT FROM ''Third'''),
+	(format('{"groups": [%s, %s]}', :five, :nobody), format('id IN (SELECT customer_id FROM shop.customer_group_member WHERE customer_group_id = %s)', :five)),
+	(format('{"groups": [%s]}', :nobody), 'false'),
+	(format('{"not_groups": [%s]}', :third), 'company_name IS DISTINCT FROM ''Third'''),
+	(format('{"not_groups": [%s, %s]}', :third, :others), 'email NOT LIKE ''%@many.example'''),
+	(format('{"groups": [%s], "not_groups": [%s]}', :third, :five), format('company_name = ''Third'' AND id NOT IN (SELECT customer_id FROM shop.customer_group_member WHERE customer_group_id = %s)', :five)),
+	('{"email": "P4000@many.example"}', 'email = ''p4000@many.example'''),
+	('{"email": "p4000"}', 'false'),
+	('{"external_id": "crm-3"}', 'external_id = ''crm-3'''),
+	('{"created_from": "2020-01-02"}', 'created_at >= ''2020-01-02'''),
+	('{"created_before": "2020-01-01 02:00"}', 'created_at < ''2020-01-01 02:00'''),
+	('{"created_from": "2020-01-01 04:00", "created_before": "2020-01-01 04:10"}', 'created_at >= ''2020-01-01 04:00'' AND created_at < ''2020-01-01 04:10'''),
+	('{"updated_from": "2999-01-01"}', 'false'),
+	('{"metadata": {"n": 3}}', 'metadata @> ''{"n": 3}'''),
+	('{"metadata": {"n": 11}}', 'false');
+SELECT is((SELECT string_agg(concat_ws(' ', search, filter), ', ')
+		   FROM word w, among a
+		   WHERE (w.n + a.n + o.n) % 3 = 0	-- the next sort has others
+		   AND (SELECT array_agg(l.id) FROM customers.list_customers(search, filter::jsonb, sort, 20) l) IS DISTINCT FROM
+				 nullif((pg_temp.by_hand('shop', by_hand, format('%s AND %s', w.condition, a.condition)))[1:20], '{}')), NULL,
+		  format('sort %s: words with filters', sort))
+FROM ordered o ORDER BY n;
+SELECT is((SELECT string_agg(concat_ws(' ', search, filter), ', ')
+		   FROM word w, among a
+		   WHERE customers.count_customers(search, filter::jsonb) IS DISTINCT FROM
+				 coalesce(cardinality(pg_temp.by_hand('shop', 'id', format('%s AND %s', w.condition, a.condition))), 0)), NULL,
+		  'count_customers agrees');
+SELECT is((SELECT string_agg(concat_ws(' ', search, filter), ', ')
+		   FROM word w, among a
+		   WHERE w.search IN ('third', 'needle') AND a.n IN (4, 8)
+		   AND pg_temp.walk('shop', sort, 300, search, filter::jsonb) IS DISTINCT FROM
+			   coalesce(pg_temp.by_hand('shop', by_hand, format('%s AND %s', w.condition, a.condition)), '{}')), NULL,
+		  format('walk %s: words with filters', sort))
+FROM ordered ORDER BY n;
+
+-- What is too much is refused, and what is nonsense finds nothing.
+SELECT is(t.error(format('SELECT * FROM customers.list_customers(%s)', search)), '22023', 'search: not ' || why)
+FROM (VALUES
+	(1, 'repeat(''x'', 1000000)', 'a word of a million letters'),
+	(2, 'repeat(''x '', 500000)', 'half a million words'),
+	(3, 'repeat(''%'', 1000000)', 'a million wildcards'),
+	(4, '(SELECT string_agg(i::text, '' '') FROM generate_series(1, 10000) i)', '10,000 words'),
+	(5, '(SELECT string_agg(i::text, '' '') FROM generate_series(1, 101) i)', '101 different words'),
+	(6, 'repeat('' '', 1000000)', 'a million blanks')) v(n, search, why)
+ORDER BY n;
+SELECT is((SELECT string_agg(left(search, 10), ', ' ORDER BY n)
+		   FROM unnest(ARRAY[repeat('%', 10000), repeat('%% __ ', 1600), repeat('_', 9999), repeat('%_', 5000), '%%%%', '****', '.*', '????',
+							 (SELECT string_agg('many' || i, ' ') FROM generate_series(1, 100) i)]) WITH ORDINALITY u(search, n)
+		   WHERE EXISTS (SELECT FROM customers.list_customers(search)) OR customers.count_customers(search) > 0), NULL,
+		  'wildcards are letters like others');
+SELECT is(t.error('SELECT * FROM customers.list_customers(convert_from(''\xc3'', ''UTF8''))'), '22021', 'no search for half a letter');
+SELECT is(t.error('SELECT * FROM customers.list_customers(convert_from(''\x8181'', ''EUC_JP''))'), '22021', 'nor for one of another encoding');
+SELECT is(t.error('SELECT * FROM customers.list_customers(convert_from(''\x6100'', ''UTF8''))'), '22021', 'nor for a zero byte');
+
+-- Cursors as somebody might make them up: the right form, the wrong content.
+CREATE FUNCTION pg_temp.cursor(plain bytea) RETURNS text LANGUAGE sql AS $$
+	SELECT translate(encode(plain, 'base64'), E'+/=\n', '-_')
+$$;
+SELECT is(t.error(format('SELECT * FROM customers.list_customers(sort => %L, after => %L)', sort, pg_temp.cursor(plain))), '22023', 'a cursor ' || why)
+FROM (VALUES
+	(1, 'id', 'customers:id|9223372036854775808|.'::bytea, 'with an id beyond bigint'),
+	(2, 'id', 'customers:id||.', 'without id'),
+	(3, 'id', 'customers:id|7|=7.', 'with a key that the sort has not'),
+	(4, 'email', 'customers:email|7|.', 'without the key of the sort'),
+	(5, 'created_at', 'customers:created_at|7|=.', 'with an empty time'),
+	(6, 'created_at', 'customers:created_at|7|=2024-01-01.', 'with a date'),
+	(7, 'created_at', 'customers:created_at|7|=99999999999999999999.', 'with a time beyond bigint'),
+	(8, 'email', '\x637573746f6d6572733a656d61696c7c377c3dc32e', 'with half a letter'),
+	(9, 'email', 'customers:email|7|=a\000b.', 'with a zero byte'),
+	(10, 'email', 'customers:email|7|=a', 'without its end')) v(n, sort, plain, why)
+ORDER BY n;
+SELECT is((SELECT count(*) FROM customers.list_customers(sort => sort, after => pg_temp.cursor(plain))), 0::bigint, 'a cursor behind all: ' || sort)
+FROM (VALUES
+	(1, 'id', 'customers:id|9223372036854775807|.'::bytea),
+	(2, '-id', 'customers:-id|-9223372036854775808|.'),
+	(3, 'created_at', 'customers:created_at|7|=9223372036854775807.'),
+	(4, '-created_at', 'customers:-created_at|7|=-9223372036854775808.'),
+	(5, 'email', convert_to('customers:email|7|=' || repeat('~', 100000) || '.', 'UTF8')),
+	(6, 'last_name', 'customers:last_name|9223372036854775807|.')) v(n, sort, plain)
+ORDER BY n;
+
+-- A search ends at once when its time is over.  This one takes seconds: rows that have 99 long words at
+-- the end of long fields, but not the short one.
+CREATE FUNCTION pg_temp.canceled(sql text) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+	started timestamptz := clock_timestamp();
+BEGIN
+	EXECUTE sql;
+	RETURN format('not canceled after %s', clock_timestamp() - started);
+EXCEPTION WHEN query_canceled THEN
+	RETURN CASE WHEN clock_timestamp() < started + interval '3 seconds' THEN 'canceled' ELSE 'canceled late' END;
+END $$;
+SELECT string_agg('word' || i, ' ') AS words FROM generate_series(100, 198) i \gset
+SET LOCAL customers.store = 'plain';
+INSERT INTO plain.customer (email, first_name, last_name, company_name, phone)
+SELECT format('l%s@long.example', i), filler, NULL, filler, right(filler, 1000) || ' ' || :'words'
+FROM generate_series(1, 5000) i, repeat('wor1', 512) filler;
+SET LOCAL statement_timeout = '100ms';
+SELECT pg_temp.canceled(format('SELECT * FROM customers.list_customers(%L)', :'words' || ' zzz')) AS listed \gset
+SELECT pg_temp.canceled(format('SELECT * FROM customers.list_customers(%L, sort => ''email'')', :'words' || ' zzz')) AS sorted \gset
+SELECT pg_temp.canceled(format('SELECT customers.count_customers(%L)', :'words' || ' zzz')) AS counted \gset
+SET LOCAL statement_timeout = 0;
+SET LOCAL customers.store = 'shop';
+SELECT is(ARRAY[:'listed', :'sorted', :'counted'], '{canceled,canceled,canceled}', 'a list and a count obey statement_timeout');
+
+-- The search index: nobody's insert sorts in a long list of others' entries; how long is the owner's choice.
+SELECT is((SELECT reloptions FROM pg_class WHERE oid = 'shop.customer_search_idx'::regclass), '{gin_pending_list_limit=512}',
+		  'the search index has a short list of pending entries');
+ALTER INDEX shop.customer_search_idx SET (fastupdate = off);
+ALTER INDEX shop.customer_search_idx RESET (gin_pending_list_limit);
+SELECT is((SELECT count(*) FROM customers.check_store('shop') WHERE object LIKE 'index%'), 0::bigint, 'check_store minds no other choice');
+SELECT is(customers.create_store('shop'), 'complete', 'nor does create_store');
+SELECT is((SELECT reloptions FROM pg_class WHERE oid = 'shop.customer_search_idx'::regclass), '{fastupdate=off}', 'which keeps it');
+SELECT is(customers.count_customers('needle'), 12::bigint, 'and the list finds what it found');
+SET CONSTRAINTS ALL IMMEDIATE;
+DROP INDEX shop.customer_search_idx;
+SELECT is(customers.create_store('shop'), 'repaired: index customer_search_idx', 'an index that was dropped comes back');
+SELECT is((SELECT reloptions FROM pg_class WHERE oid = 'shop.customer_search_idx'::regclass), '{gin_pending_list_limit=512}', 'with the short list');
 
 SELECT * FROM finish();
 ROLLBACK;
