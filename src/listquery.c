@@ -15,8 +15,8 @@
  *	 conditions are tested row by row, and the few that are left are sorted.
  * - If the sample promises it, more customers are tested in order.
  * - Otherwise the planner is left to join and scan as it likes, but without
- *	 the search index, which is no help for what many rows have.  A common word
- *	 in a large group is the exception: nothing is faster than to test all.
+ *	 the search index, which is no help for what many rows have.  A large group
+ *	 is the exception: nothing is faster than to test all customers for it.
  *
  * Each step costs at most about as much as the one that it may save.
  */
@@ -377,7 +377,6 @@ static Way
 choose_way(const ListPage *page, const Sample *sample)
 {
 	const Conditions *conditions = &page->conditions;
-	bool has_words = !conditions->values[LIST_WORDS].isnull;
 	bool has_groups = !conditions->values[LIST_GROUPS].isnull;
 	bool has_others = !conditions->values[LIST_NOT_GROUPS].isnull;
 
@@ -385,7 +384,7 @@ choose_way(const ListPage *page, const Sample *sample)
 		return BY_PLANNER;
 	if (conditions->by_grams && (sample->rows == 0 || is_rare(sample, RARE)))
 		return BY_GRAMS;
-	if (sample->rows == 0 || !has_words || !(has_groups || has_others))
+	if (sample->rows == 0 || !(has_groups || has_others))
 		return BY_PLANNER;
 	if (has_groups && !has_large_groups(page))
 		return BY_PLANNER;
@@ -466,7 +465,7 @@ cust_listquery_count(const ListPage *page)
 	StringInfoData text;
 	PlanRows rows;
 
-	if (!conditions->is_lookup && !conditions->values[LIST_WORDS].isnull)
+	if (!conditions->is_lookup && conditions->tested.len > 0)
 		sample = take_sample(page);
 	initStringInfo(&text);
 	appendStringInfoString(&text, "SELECT pg_catalog.count(*)");
