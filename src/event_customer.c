@@ -9,6 +9,9 @@
 
 #include "catalog/pg_type_d.h"
 #include "event.h"
+#include "guc.h"
+#include "idlist.h"
+#include "utils/tuplestore.h"
 
 /* ------------------------------------------------------------------------
  * customer
@@ -98,7 +101,7 @@ customers_customer_record(PG_FUNCTION_ARGS)
 }
 
 /* ------------------------------------------------------------------------
- * customer_group and its members
+ * customer_group
  * ------------------------------------------------------------------------
  */
 
@@ -143,45 +146,155 @@ customers_customer_group_record(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
-static const PlanQuery select_subjects = {
-	.text = "SELECT EXISTS (SELECT FROM @store@.customer_group WHERE id" EQ
-			"$1)"
-			" AND EXISTS (SELECT FROM @store@.customer WHERE id" EQ "$2)",
+/* ------------------------------------------------------------------------
+ * customer_group_member
+ *
+ * A membership that goes because its group or its customer goes is no event of
+ * its own.
+ * ------------------------------------------------------------------------
+ */
+
+/* so many removed memberships are looked at together */
+#define BATCH 1000
+
+typedef struct RemovedMembers
+{
+	int n;
+	int64 groups[BATCH];
+	int64 customers[BATCH];
+	bool alone[BATCH]; /* do both still exist? */
+} RemovedMembers;
+
+static const PlanQuery select_groups = {
+	.text = "SELECT g.id FROM pg_catalog.unnest($1) AS u(id)"
+			" JOIN @store@.customer_group g ON g.id" EQ "u.id",
 	.as_owner = true,
-	.nargs = 2,
-	.argtypes = {INT8OID, INT8OID},
+	.nargs = 1,
+	.argtypes = {INT8ARRAYOID},
 };
 
-/* Does the membership go because its group or its customer goes? */
-static bool
-is_cascade(Recorder *recorder, int64 group_id, int64 customer_id)
-{
-	PlanRows rows =
-		cust_plan_run(&select_subjects, &recorder->store->target,
-					  (NullableDatum[]){{Int64GetDatum(group_id), false},
-										{Int64GetDatum(customer_id), false}},
-					  1);
-
-	return !cust_plan_bool(&rows, 0, 1);
-}
+static const PlanQuery select_customers = {
+	.text = "SELECT c.id FROM pg_catalog.unnest($1) AS u(id)"
+			" JOIN @store@.customer c ON c.id" EQ "u.id",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {INT8ARRAYOID},
+};
 
 static void
-describe_member(Recorder *recorder, const ChangedRow *row)
+add_member_event(Recorder *recorder, const char *type, int64 group_id,
+				 int64 customer_id)
 {
-	TupleTableSlot *slot = row->new ? row->new : row->old;
 	EventDraft draft = {
-		.type = row->new ? "group.customer_added" : "group.customer_removed",
-		.customer_id = cust_event_id(row, slot, MEMBER_CUSTOMER_ID),
+		.type = type,
+		.customer_id = customer_id,
 	};
-	int64 group_id = cust_event_id(row, slot, MEMBER_GROUP_ID);
 	JsonObject payload;
 
-	if (row->new == NULL && is_cascade(recorder, group_id, draft.customer_id))
-		return;
-	cust_event_begin_payload(&payload, draft.customer_id, 0);
+	cust_event_begin_payload(&payload, customer_id, 0);
 	cust_json_int64(&payload, "group_id", group_id);
 	draft.payload = cust_json_end(&payload);
 	cust_event_add(recorder, &draft);
+}
+
+static void
+describe_added(Recorder *recorder, const ChangedRow *row)
+{
+	add_member_event(recorder, "group.customer_added",
+					 cust_event_id(row, row->new, MEMBER_GROUP_ID),
+					 cust_event_id(row, row->new, MEMBER_CUSTOMER_ID));
+}
+
+/* Those of the ids that the query finds. */
+static IdList
+find_ids(const Recorder *recorder, const PlanQuery *query, const int64 *ids,
+		 int n)
+{
+	int64 *copy = palloc(n * sizeof(int64));
+	IdList list;
+	PlanRows rows;
+
+	memcpy(copy, ids, n * sizeof(int64));
+	list = cust_idlist_make(copy, n);
+	rows = cust_plan_run(query, &recorder->store->target, &list.array, 0);
+	return cust_idlist_column(&rows, 1);
+}
+
+/* Finds out which memberships went alone. */
+static void
+tell_from_cascades(const Recorder *recorder, RemovedMembers *removed)
+{
+	IdList groups;
+	IdList customers = {
+		.n = 0,
+	};
+
+	cust_plan_begin();
+	groups = find_ids(recorder, &select_groups, removed->groups, removed->n);
+	if (groups.n > 0)
+		customers = find_ids(recorder, &select_customers, removed->customers,
+							 removed->n);
+	for (int i = 0; i < removed->n; i++)
+		removed->alone[i] = cust_idlist_contains(&groups,
+												 removed->groups[i]) &&
+			cust_idlist_contains(&customers, removed->customers[i]);
+	cust_plan_end();
+}
+
+/* Adds the events of a batch and empties it. */
+static void
+add_removed(Recorder *recorder, RemovedMembers *removed)
+{
+	MemoryContext before;
+
+	if (removed->n == 0)
+		return;
+	tell_from_cascades(recorder, removed);
+	before = MemoryContextSwitchTo(recorder->context);
+	for (int i = 0; i < removed->n; i++)
+	{
+		if (removed->alone[i])
+			add_member_event(recorder, "group.customer_removed",
+							 removed->groups[i], removed->customers[i]);
+	}
+	MemoryContextSwitchTo(before);
+	removed->n = 0;
+}
+
+/* Records the rows of the transition table, a batch at a time. */
+static void
+record_removed(FunctionCallInfo fcinfo)
+{
+	RemovedMembers *removed = palloc(sizeof(RemovedMembers));
+	Tuplestorestate *rows;
+	TriggerRow trigger;
+	Recorder recorder;
+	ChangedRow row = {
+		.trigger = &trigger,
+	};
+
+	cust_trigger_open(fcinfo, &cust_layout[STORE_MEMBER],
+					  TRIGGER_AFTER_STATEMENT, TRIGGER_DELETE, &trigger);
+	rows = trigger.data->tg_oldtable;
+	if (tuplestore_tuple_count(rows) == 0 || !cust_guc_record_events)
+		return;
+	tuplestore_select_read_pointer(rows, 0);
+	tuplestore_rescan(rows);
+	row.old = MakeSingleTupleTableSlot(trigger.desc, &TTSOpsMinimalTuple);
+	removed->n = 0;
+	cust_record_begin(&recorder, cust_store_of(trigger.data->tg_relation));
+	while (tuplestore_gettupleslot(rows, true, false, row.old))
+	{
+		removed->groups[removed->n] = cust_event_id(&row, row.old,
+													MEMBER_GROUP_ID);
+		removed->customers[removed->n++] = cust_event_id(&row, row.old,
+														 MEMBER_CUSTOMER_ID);
+		if (removed->n == BATCH)
+			add_removed(&recorder, removed);
+	}
+	add_removed(&recorder, removed);
+	cust_record_end(&recorder);
+	ExecDropSingleTupleTableSlot(row.old);
 }
 
 PG_FUNCTION_INFO_V1(customers_customer_group_member_record);
@@ -190,7 +303,11 @@ PG_FUNCTION_INFO_V1(customers_customer_group_member_record);
 Datum
 customers_customer_group_member_record(PG_FUNCTION_ARGS)
 {
-	cust_event_record(fcinfo, STORE_MEMBER, TRIGGER_INSERT | TRIGGER_DELETE,
-					  describe_member);
+	if (CALLED_AS_TRIGGER(fcinfo) &&
+		TRIGGER_FIRED_BY_DELETE(((TriggerData *) fcinfo->context)->tg_event))
+		record_removed(fcinfo);
+	else
+		cust_event_record(fcinfo, STORE_MEMBER, TRIGGER_INSERT,
+						  describe_added);
 	return PointerGetDatum(NULL);
 }

@@ -16,6 +16,7 @@
 #include "expect.h"
 #include "funcapi.h"
 #include "guc.h"
+#include "idlist.h"
 #include "page.h"
 #include "pagerows.h"
 #include "store.h"
@@ -63,44 +64,6 @@ customers_customer_group_member_guard(PG_FUNCTION_ARGS)
  * ------------------------------------------------------------------------
  */
 
-/* Ids in ascending order, each once. */
-typedef struct IdList
-{
-	int n;
-	int64 *ids;
-	NullableDatum array; /* the same as a bigint[] */
-} IdList;
-
-static int
-compare_ids(const void *a, const void *b)
-{
-	int64 x = *(const int64 *) a;
-	int64 y = *(const int64 *) b;
-
-	return (x > y) - (x < y);
-}
-
-/* Sorts the n ids and makes them distinct. */
-static IdList
-make_list(int64 *ids, int n)
-{
-	IdList list = {0, ids, {0, false}};
-	Datum *values = palloc(Max(n, 1) * sizeof(Datum));
-
-	qsort(ids, n, sizeof(int64), compare_ids);
-	for (int i = 0; i < n; i++)
-	{
-		if (list.n > 0 && ids[list.n - 1] == ids[i])
-			continue;
-		values[list.n] = Int64GetDatum(ids[i]);
-		ids[list.n++] = ids[i];
-	}
-	list.array.value = PointerGetDatum(
-		construct_array(values, list.n, INT8OID, sizeof(int64),
-						FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	return list;
-}
-
 /* An argument that is one id. */
 static IdList
 read_id(FunctionCallInfo fcinfo, int argument, const char *name)
@@ -110,7 +73,7 @@ read_id(FunctionCallInfo fcinfo, int argument, const char *name)
 	if (PG_ARGISNULL(argument))
 		cust_report_null(name);
 	*id = PG_GETARG_INT64(argument);
-	return make_list(id, 1);
+	return cust_idlist_make(id, 1);
 }
 
 /* An argument that is an array of ids. */
@@ -133,12 +96,20 @@ read_ids(FunctionCallInfo fcinfo, int argument, const char *name)
 			cust_report_argument(NULL, "%s must not contain null", name);
 		ids[i] = DatumGetInt64(values[i]);
 	}
-	return make_list(ids, n);
+	return cust_idlist_make(ids, n);
 }
 
+/*
+ * Here and below joins, not "= ANY": a plan made when the table was small
+ * still serves, with that an array would be searched from its start for each
+ * row.
+ */
+#define LOCK_ROWS(table, strength)                                        \
+	"SELECT t.id FROM pg_catalog.unnest($1) AS u(id) JOIN @store@." table \
+	" t ON t.id" EQ "u.id ORDER BY t.id " strength " OF t"
+
 static const PlanQuery lock_customers = {
-	.text = "SELECT id FROM @store@.customer WHERE id" EQ "ANY ($1)"
-			" ORDER BY id FOR KEY SHARE",
+	.text = LOCK_ROWS("customer", "FOR KEY SHARE"),
 	.as_owner = true,
 	.nargs = 1,
 	.argtypes = {INT8ARRAYOID},
@@ -146,16 +117,14 @@ static const PlanQuery lock_customers = {
 
 /* so that those who set the groups of one customer queue */
 static const PlanQuery lock_customers_alone = {
-	.text = "SELECT id FROM @store@.customer WHERE id" EQ "ANY ($1)"
-			" ORDER BY id FOR NO KEY UPDATE",
+	.text = LOCK_ROWS("customer", "FOR NO KEY UPDATE"),
 	.as_owner = true,
 	.nargs = 1,
 	.argtypes = {INT8ARRAYOID},
 };
 
 static const PlanQuery lock_groups = {
-	.text = "SELECT id FROM @store@.customer_group WHERE id" EQ "ANY ($1)"
-			" ORDER BY id FOR KEY SHARE",
+	.text = LOCK_ROWS("customer_group", "FOR KEY SHARE"),
 	.as_owner = true,
 	.nargs = 1,
 	.argtypes = {INT8ARRAYOID},
@@ -193,11 +162,11 @@ static const PlanQuery insert_members = {
 
 /* in the order of all functions that add and remove */
 static const PlanQuery lock_members = {
-	.text = "SELECT customer_group_id, customer_id"
-			" FROM @store@.customer_group_member"
-			" WHERE customer_group_id" EQ "ANY ($1)"
-			" AND customer_id" EQ "ANY ($2)"
-			" ORDER BY customer_group_id, customer_id FOR UPDATE",
+	.text = "SELECT m.customer_group_id, m.customer_id"
+			" FROM pg_catalog.unnest($1) AS g(id),"
+			" pg_catalog.unnest($2) AS c(id), @store@.customer_group_member m"
+			" WHERE m.customer_group_id" EQ "g.id AND m.customer_id" EQ "c.id"
+			" ORDER BY m.customer_group_id, m.customer_id FOR UPDATE OF m",
 	.as_owner = true,
 	.nargs = 2,
 	.argtypes = {INT8ARRAYOID, INT8ARRAYOID},
@@ -215,22 +184,13 @@ static const PlanQuery lock_other_members = {
 };
 
 static const PlanQuery delete_members = {
-	.text = "DELETE FROM @store@.customer_group_member"
-			" WHERE customer_group_id" EQ "ANY ($1)"
-			" AND customer_id" EQ "ANY ($2)",
+	.text = "DELETE FROM @store@.customer_group_member m"
+			" USING pg_catalog.unnest($1) AS g(id),"
+			" pg_catalog.unnest($2) AS c(id)"
+			" WHERE m.customer_group_id" EQ "g.id AND m.customer_id" EQ "c.id",
 	.nargs = 2,
 	.argtypes = {INT8ARRAYOID, INT8ARRAYOID},
 };
-
-static IdList
-column_ids(const PlanRows *rows, int column)
-{
-	int64 *ids = palloc(Max(rows->count, 1) * sizeof(int64));
-
-	for (uint64 i = 0; i < rows->count; i++)
-		ids[i] = cust_plan_int64(rows, i, column);
-	return make_list(ids, (int) rows->count);
-}
 
 /*
  * Deletes the memberships that the query, one of the two above, locks: of one
@@ -241,8 +201,8 @@ delete_locked(const Store *store, const PlanQuery *query,
 			  const NullableDatum *values)
 {
 	PlanRows locked = cust_plan_run(query, &store->target, values, 0);
-	IdList groups = column_ids(&locked, 1);
-	IdList customers = column_ids(&locked, 2);
+	IdList groups = cust_idlist_column(&locked, 1);
+	IdList customers = cust_idlist_column(&locked, 2);
 
 	return cust_plan_run(&delete_members, &store->target,
 						 (NullableDatum[]){groups.array, customers.array}, 0)
