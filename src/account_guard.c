@@ -52,6 +52,21 @@ is_unfounded(const TriggerRow *row, int64 id)
 	return found;
 }
 
+/*
+ * Can this statement have left the row without foundation?  A row that has
+ * none got there by its INSERT or by losing its external_id; statements that
+ * do neither leave the check to the one that did, which is to come as well.
+ */
+static bool
+may_lose_foundation(const TriggerRow *row)
+{
+	if (!cust_trigger_is_null(row, CUSTOMER_EXTERNAL_ID))
+		return false;
+	return row->operation == TRIGGER_INSERT ||
+		!cust_trigger_was_null(row, CUSTOMER_EXTERNAL_ID) ||
+		cust_trigger_changed(row, CUSTOMER_HAS_ACCOUNT);
+}
+
 PG_FUNCTION_INFO_V1(customers_customer_account_registered);
 
 /*
@@ -66,6 +81,8 @@ customers_customer_account_registered(PG_FUNCTION_ARGS)
 
 	cust_trigger_open(fcinfo, &cust_layout[STORE_CUSTOMER], TRIGGER_AFTER_ROW,
 					  TRIGGER_INSERT | TRIGGER_UPDATE, &row);
+	if (!may_lose_foundation(&row))
+		return PointerGetDatum(NULL);
 	id = cust_trigger_new_id(&row, CUSTOMER_ID);
 	if (is_unfounded(&row, id))
 		cust_trigger_refuse(

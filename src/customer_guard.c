@@ -97,8 +97,6 @@ static void
 guard_update(TriggerRow *row)
 {
 	static const int fixed[] = {CUSTOMER_ID, CUSTOMER_CREATED_AT};
-	/* not the transaction's start: the hold must not begin before */
-	TimestampTz now = GetCurrentTimestamp();
 
 	cust_trigger_fix(row, fixed, lengthof(fixed),
 					 psprintf("customer " INT64_FORMAT,
@@ -116,8 +114,9 @@ guard_update(TriggerRow *row)
 	cust_trigger_keep(row, CUSTOMER_CREATED_BY);
 	if (cust_normalize_email_changed(row, CUSTOMER_EMAIL))
 	{
+		/* not the transaction's start: the hold must not begin before */
 		cust_trigger_set(row, CUSTOMER_EMAIL_CHANGED_AT,
-						 TimestampTzGetDatum(now));
+						 TimestampTzGetDatum(GetCurrentTimestamp()));
 		run_for_customer(row, &delete_tokens);
 	}
 	cust_trigger_stamp(row, CUSTOMER_UPDATED_AT, CUSTOMER_VERSION);

@@ -56,6 +56,15 @@ cust_normalize_blank(TriggerRow *row, int column)
 		cust_trigger_set_null(row, column);
 }
 
+/* Raises <table>_metadata_object; message has a place for the row. */
+pg_noreturn static void
+refuse_metadata(const TriggerRow *row, int column, const char *hint,
+				const char *message)
+{
+	cust_trigger_refuse(row, psprintf("%s_metadata_object", row->shape->name),
+						column, hint, psprintf(message, row->shape->row));
+}
+
 /*
  * No metadata is an empty object.  Raises <table>_metadata_object for what is
  * no object, and for an empty key.
@@ -63,7 +72,6 @@ cust_normalize_blank(TriggerRow *row, int column)
 Jsonb *
 cust_normalize_metadata(TriggerRow *row, int column)
 {
-	char *rule = psprintf("%s_metadata_object", row->shape->name);
 	bool isnull;
 	Datum value = cust_trigger_new(row, column, &isnull);
 	Jsonb *metadata;
@@ -75,14 +83,11 @@ cust_normalize_metadata(TriggerRow *row, int column)
 	}
 	metadata = DatumGetJsonbP(value);
 	if (!JB_ROOT_IS_OBJECT(metadata))
-		cust_trigger_refuse(row, rule, column,
-							"Metadata looks like {\"key\": \"value\"}.",
-							psprintf("metadata of %s must be a JSON object",
-									 row->shape->row));
+		refuse_metadata(row, column,
+						"Metadata looks like {\"key\": \"value\"}.",
+						"metadata of %s must be a JSON object");
 	if (cust_keyorder_has_blank(metadata))
-		cust_trigger_refuse(
-			row, rule, column, NULL,
-			psprintf("metadata of %s must not have an empty key",
-					 row->shape->row));
+		refuse_metadata(row, column, NULL,
+						"metadata of %s must not have an empty key");
 	return metadata;
 }

@@ -152,8 +152,6 @@ static void
 guard_update(TriggerRow *row)
 {
 	static const int fixed[] = {ORDERS_ID, ORDERS_CREATED_AT};
-	/* not the transaction's start: the hold must not begin before */
-	TimestampTz now = GetCurrentTimestamp();
 
 	cust_trigger_fix(row, fixed, lengthof(fixed),
 					 psprintf("order " INT64_FORMAT,
@@ -161,8 +159,9 @@ guard_update(TriggerRow *row)
 	normalize_row(row);
 	cust_trigger_keep(row, ORDERS_EMAIL_CHANGED_AT);
 	if (cust_normalize_email_changed(row, ORDERS_EMAIL))
+		/* not the transaction's start: the hold must not begin before */
 		cust_trigger_set(row, ORDERS_EMAIL_CHANGED_AT,
-						 TimestampTzGetDatum(now));
+						 TimestampTzGetDatum(GetCurrentTimestamp()));
 	if (cust_trigger_changed(row, ORDERS_CUSTOMER_ID))
 		guard_owner(row);
 	cust_trigger_stamp(row, ORDERS_UPDATED_AT, ORDERS_VERSION);

@@ -132,6 +132,36 @@ kind_matches(const TriggerData *data, TriggerKind kind,
 	return false;
 }
 
+/* The values of a tuple, each found once however often they are asked for. */
+static void
+deform(HeapTuple tuple, TupleDesc desc, Datum **values, bool **nulls)
+{
+	*values = palloc(desc->natts * (sizeof(Datum) + sizeof(bool)));
+	*nulls = (bool *) (*values + desc->natts);
+	heap_deform_tuple(tuple, desc, *values, *nulls);
+}
+
+/* Takes the old and the new row, those that there are. */
+static void
+open_rows(TriggerRow *row)
+{
+	row->old = NULL;
+	row->new = NULL;
+	row->replaced = false;
+	if (!TRIGGER_FIRED_FOR_ROW(row->data->tg_event))
+		return;
+	if (row->operation != TRIGGER_INSERT)
+		row->old = row->data->tg_trigtuple;
+	if (row->operation == TRIGGER_INSERT)
+		row->new = row->data->tg_trigtuple;
+	else if (row->operation == TRIGGER_UPDATE)
+		row->new = row->data->tg_newtuple;
+	if (row->old != NULL)
+		deform(row->old, row->desc, &row->old_values, &row->old_nulls);
+	if (row->new != NULL)
+		deform(row->new, row->desc, &row->new_values, &row->new_nulls);
+}
+
 /*
  * Checks that the function was fired as it must be, on a table with these
  * columns, and fills *row.  Raises 22023 otherwise.
@@ -161,30 +191,27 @@ cust_trigger_open(FunctionCallInfo fcinfo, const TableShape *shape,
 	row->desc = RelationGetDescr(data->tg_relation);
 	row->schema = get_namespace_name(RelationGetNamespace(data->tg_relation));
 	row->context = CurrentMemoryContext;
-	row->old = NULL;
-	row->new = NULL;
-	if (!TRIGGER_FIRED_FOR_ROW(data->tg_event))
-		return;
-	if (row->operation != TRIGGER_INSERT)
-		row->old = data->tg_trigtuple;
-	if (row->operation == TRIGGER_INSERT)
-		row->new = data->tg_trigtuple;
-	else if (row->operation == TRIGGER_UPDATE)
-		row->new = data->tg_newtuple;
+	open_rows(row);
 }
 
 /* A value of the row as it was. */
 Datum
 cust_trigger_old(const TriggerRow *row, int column, bool *isnull)
 {
-	return heap_getattr(row->old, row->attnums[column], row->desc, isnull);
+	int place = row->attnums[column] - 1;
+
+	*isnull = row->old_nulls[place];
+	return row->old_values[place];
 }
 
 /* A value of the row as it shall be. */
 Datum
 cust_trigger_new(const TriggerRow *row, int column, bool *isnull)
 {
-	return heap_getattr(row->new, row->attnums[column], row->desc, isnull);
+	int place = row->attnums[column] - 1;
+
+	*isnull = row->new_nulls[place];
+	return row->new_values[place];
 }
 
 /* A bigint of the row as it was; 0 for NULL. */
@@ -210,31 +237,32 @@ cust_trigger_new_id(const TriggerRow *row, int column)
 bool
 cust_trigger_is_null(const TriggerRow *row, int column)
 {
-	return heap_attisnull(row->new, row->attnums[column], row->desc);
+	return row->new_nulls[row->attnums[column] - 1];
 }
 
 bool
 cust_trigger_was_null(const TriggerRow *row, int column)
 {
-	return heap_attisnull(row->old, row->attnums[column], row->desc);
+	return row->old_nulls[row->attnums[column] - 1];
 }
 
 static void
 replace_value(TriggerRow *row, int column, Datum value, bool isnull)
 {
-	int attnum = row->attnums[column];
-	bool current_null;
-	Datum current = cust_trigger_new(row, column, &current_null);
-
+	int place = row->attnums[column] - 1;
+	Form_pg_attribute att = TupleDescAttr(row->desc, place);
 	MemoryContext before;
 
-	if (!cust_attribute_differs(row->desc, attnum, current, current_null,
-								value, isnull))
+	if (!cust_attribute_differs(row->desc, att->attnum, row->new_values[place],
+								row->new_nulls[place], value, isnull))
 		return;
-	/* a room of plan.c may be open, which would take the row along */
+	/* a room of plan.c may be open, which would take the value along */
 	before = MemoryContextSwitchTo(row->context);
-	row->new = heap_modify_tuple_by_cols(row->new, row->desc, 1, &attnum,
-										 &value, &isnull);
+	row->new_values[place] = isnull ?
+		(Datum) 0 :
+		datumCopy(value, att->attbyval, att->attlen);
+	row->new_nulls[place] = isnull;
+	row->replaced = true;
 	MemoryContextSwitchTo(before);
 }
 
@@ -277,13 +305,12 @@ cust_attribute_differs(TupleDesc desc, AttrNumber attnum, Datum a, bool a_null,
 static bool
 attribute_changed(const TriggerRow *row, AttrNumber attnum)
 {
-	bool old_null;
-	bool new_null;
-	Datum old = heap_getattr(row->old, attnum, row->desc, &old_null);
-	Datum new = heap_getattr(row->new, attnum, row->desc, &new_null);
+	int place = attnum - 1;
 
-	return cust_attribute_differs(row->desc, attnum, old, old_null, new,
-								  new_null);
+	return cust_attribute_differs(row->desc, attnum, row->old_values[place],
+								  row->old_nulls[place],
+								  row->new_values[place],
+								  row->new_nulls[place]);
 }
 
 /* Does the UPDATE give this column another value? */
@@ -349,30 +376,34 @@ cust_trigger_require(const TriggerRow *row, int column)
 			row->shape->row);
 }
 
-/*
- * Raises <table>_id_fixed if the UPDATE changes one of these columns.
- * described names the row, such as "customer 42".
- */
-void
-cust_trigger_fix(const TriggerRow *row, const int *columns, int n,
-				 const char *described)
+/* The first of these columns that the UPDATE changes; -1: none. */
+int
+cust_trigger_changed_of(const TriggerRow *row, const int *columns, int n)
 {
 	for (int i = 0; i < n; i++)
 	{
-		if (!cust_trigger_changed(row, columns[i]))
-			continue;
-		cust_report(
-			&(CustError){
-				.rule = psprintf("%s_id_fixed", row->shape->name),
-				.schema = row->schema,
-				.table = row->shape->name,
-				.column = row->shape->columns[columns[i]].name,
-				.hint =
-					"Keys and created_at are given when the row is inserted.",
-			},
-			"%s of %s cannot be changed", row->shape->columns[columns[i]].name,
-			described);
+		if (cust_trigger_changed(row, columns[i]))
+			return columns[i];
 	}
+	return -1;
+}
+
+/* Raises <table>_id_fixed, see cust_trigger_fix. */
+void
+cust_trigger_refuse_fixed(const TriggerRow *row, int column,
+						  const char *described)
+{
+	const char *name = row->shape->columns[column].name;
+
+	cust_report(
+		&(CustError){
+			.rule = psprintf("%s_id_fixed", row->shape->name),
+			.schema = row->schema,
+			.table = row->shape->name,
+			.column = name,
+			.hint = "Keys and created_at are given when the row is inserted.",
+		},
+		"%s of %s cannot be changed", name, described);
 }
 
 /*
@@ -398,10 +429,24 @@ cust_trigger_stamp(TriggerRow *row, int updated_at, int version)
 	cust_trigger_set(row, version, Int64GetDatum(number));
 }
 
+/* The new row with the values that it has now, in the place of the old one. */
+static HeapTuple
+form_new(const TriggerRow *row)
+{
+	HeapTuple tuple = heap_form_tuple(row->desc, row->new_values,
+									  row->new_nulls);
+
+	tuple->t_data->t_ctid = row->new->t_data->t_ctid;
+	tuple->t_self = row->new->t_self;
+	tuple->t_tableOid = row->new->t_tableOid;
+	return tuple;
+}
+
 /* What a BEFORE ROW trigger returns so that the statement goes on. */
 Datum
 cust_trigger_result(const TriggerRow *row)
 {
-	return PointerGetDatum(row->operation == TRIGGER_DELETE ? row->old :
-															  row->new);
+	if (row->operation == TRIGGER_DELETE)
+		return PointerGetDatum(row->old);
+	return PointerGetDatum(row->replaced ? form_new(row) : row->new);
 }

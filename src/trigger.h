@@ -37,7 +37,12 @@ typedef struct TriggerRow
 	const char *schema;	   /* of the table, for errors */
 	MemoryContext context; /* where a changed row is made */
 	HeapTuple old;		   /* NULL on INSERT */
-	HeapTuple new;		   /* NULL on DELETE */
+	HeapTuple new;		   /* as it came, NULL on DELETE */
+	Datum *old_values;	   /* these by attribute, from 0 */
+	bool *old_nulls;
+	Datum *new_values;
+	bool *new_nulls;
+	bool replaced; /* are the new values no longer those of new? */
 } TriggerRow;
 
 extern void cust_trigger_open(FunctionCallInfo fcinfo, const TableShape *shape,
@@ -60,10 +65,27 @@ pg_noreturn extern void cust_trigger_refuse(const TriggerRow *row,
 											const char *hint,
 											const char *message);
 extern void cust_trigger_require(const TriggerRow *row, int column);
-extern void cust_trigger_fix(const TriggerRow *row, const int *columns, int n,
-							 const char *described);
+extern int cust_trigger_changed_of(const TriggerRow *row, const int *columns,
+								   int n);
+pg_noreturn extern void cust_trigger_refuse_fixed(const TriggerRow *row,
+												  int column,
+												  const char *described);
 extern void cust_trigger_stamp(TriggerRow *row, int updated_at, int version);
 extern Datum cust_trigger_result(const TriggerRow *row);
+
+/*
+ * Raises <table>_id_fixed if the UPDATE changes one of these columns.
+ * described names the row, such as "customer 42"; it is evaluated for the
+ * error only, since every UPDATE of every row comes here.
+ */
+#define cust_trigger_fix(row, columns, n, described)                    \
+	do                                                                  \
+	{                                                                   \
+		int cust_changed_ = cust_trigger_changed_of(row, columns, n);   \
+                                                                        \
+		if (cust_changed_ >= 0)                                         \
+			cust_trigger_refuse_fixed(row, cust_changed_, (described)); \
+	} while (0)
 
 /* of two rows of one table, is this attribute different? */
 extern bool cust_attribute_differs(TupleDesc desc, AttrNumber attnum, Datum a,
