@@ -48,6 +48,13 @@
 	ExecInsertIndexTuples(info, estate, 0, slot, NIL, NULL)
 #endif
 
+/* the index of the primary key */
+#if PG_VERSION_NUM < 180000
+#define cust_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel)
+#else
+#define cust_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel, false)
+#endif
+
 /* scanning a table from its beginning */
 #if PG_VERSION_NUM < 190000
 #define cust_beginscan(rel, snapshot) table_beginscan(rel, snapshot, 0, NULL)

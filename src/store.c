@@ -16,7 +16,6 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
-#include "commands/sequence.h"
 #include "guc.h"
 #include "miscadmin.h"
 #include "store.h"
@@ -428,56 +427,4 @@ cust_store_of(Relation rel)
 					  RelationGetRelationName(rel),
 					  "does not belong to the owner of the schema");
 	return store;
-}
-
-/*
- * The next id of a table, which needs the caller's USAGE on its sequence.
- * With it an INSERT needs no RETURNING, which would need SELECT.
- */
-int64
-cust_store_next_id(const Store *store, StoreTable table)
-{
-	return nextval_internal(store->sequences[table], true);
-}
-
-/*
- * Has the caller the privilege on the table or, if column is not NULL, on
- * that column?
- */
-bool
-cust_store_permits(const Store *store, StoreTable table, AclMode mode,
-				   const char *column)
-{
-	Oid relid = store->tables[table];
-	Oid user = GetUserId();
-
-	if (object_aclcheck(NamespaceRelationId, store->schema, user, ACL_USAGE) !=
-		ACLCHECK_OK)
-		return false;
-	if (pg_class_aclcheck(relid, user, mode) == ACLCHECK_OK)
-		return true;
-	return column != NULL &&
-		pg_attribute_aclcheck(relid, get_attnum(relid, column), user, mode) ==
-		ACLCHECK_OK;
-}
-
-/* Raises 42501 otherwise.  For functions that then run as the owner. */
-void
-cust_store_require(const Store *store, StoreTable table, AclMode mode,
-				   const char *column)
-{
-	if (cust_store_permits(store, table, mode, column))
-		return;
-	if (object_aclcheck(NamespaceRelationId, store->schema, GetUserId(),
-						ACL_USAGE) != ACLCHECK_OK)
-		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_SCHEMA, store->target.name);
-	aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, cust_layout[table].name);
-}
-
-/* Raises 23503: the table has no row of that id. */
-void
-cust_store_unknown(const Store *store, StoreTable table, int64 id)
-{
-	cust_report_unknown(store->target.name, cust_layout[table].name,
-						cust_layout[table].row, id);
 }

@@ -5,6 +5,7 @@
 #ifndef CUSTOMERS_STORE_H
 #define CUSTOMERS_STORE_H
 
+#include "fetch.h"
 #include "layout.h"
 #include "nodes/parsenodes.h"
 #include "plan.h"
@@ -30,6 +31,11 @@ extern bool cust_store_permits(const Store *store, StoreTable table,
 							   AclMode mode, const char *column);
 extern void cust_store_require(const Store *store, StoreTable table,
 							   AclMode mode, const char *column);
+extern bool cust_store_fetch(const Store *store, StoreTable table, int64 id,
+							 FetchLock lock, FetchedRow *row);
+extern bool cust_store_fetch_by(const Store *store, StoreTable table,
+								const FetchKey *key, FetchLock lock,
+								FetchedRow *row);
 extern int64 cust_store_next_id(const Store *store, StoreTable table);
 extern void cust_store_refuse_superuser(const PlanTarget *target);
 extern bool cust_store_exists(Oid schema);

@@ -83,38 +83,6 @@ customers_request_order_transfer(PG_FUNCTION_ARGS)
  * ------------------------------------------------------------------------
  */
 
-static const PlanQuery select_subjects = {
-	.text = "SELECT order_id, from_customer_id, to_customer_id"
-			" FROM @store@.order_transfer WHERE id" EQ "$1",
-	.as_owner = true,
-	.nargs = 1,
-	.argtypes = {INT8OID},
-};
-
-static const PlanQuery lock_customers = {
-	.text = "SELECT id FROM @store@.customer WHERE id" EQ "$1 OR id" EQ "$2"
-			" ORDER BY id FOR SHARE",
-	.as_owner = true,
-	.nargs = 2,
-	.argtypes = {INT8OID, INT8OID},
-};
-
-static const PlanQuery lock_order = {
-	.text = "SELECT id FROM @store@.orders WHERE id" EQ "$1"
-			" FOR NO KEY UPDATE",
-	.as_owner = true,
-	.nargs = 1,
-	.argtypes = {INT8OID},
-};
-
-static const PlanQuery lock_transfer = {
-	.text = "SELECT t.status FROM @store@.order_transfer t"
-			" WHERE t.id" EQ "$1 FOR NO KEY UPDATE",
-	.as_owner = true,
-	.nargs = 1,
-	.argtypes = {INT8OID},
-};
-
 static const PlanQuery resolve_transfer = {
 	.text = "UPDATE @store@.order_transfer"
 			" SET status = $2, approval_token = $3, decline_reason = $4"
@@ -124,27 +92,44 @@ static const PlanQuery resolve_transfer = {
 	.argtypes = {INT8OID, TEXTOID, TEXTOID, TEXTOID},
 };
 
+/* The transfer of that id; raises 23503 if there is none. */
+static void
+read_transfer(const Store *store, int64 id, FetchLock lock, FetchedRow *row)
+{
+	if (!cust_store_fetch(store, STORE_TRANSFER, id, lock, row))
+		cust_store_unknown(store, STORE_TRANSFER, id);
+}
+
+/* Locks the customer, if there is one. */
+static void
+lock_customer(const Store *store, int64 id)
+{
+	FetchedRow row;
+
+	if (id != 0)
+		(void) cust_store_fetch(store, STORE_CUSTOMER, id, FETCH_SHARED, &row);
+}
+
 /* Locks customers, order and transfer; raises unless it is a request. */
 static void
-lock_request(const Store *store, NullableDatum id)
+lock_request(const Store *store, int64 id)
 {
-	PlanRows rows = cust_plan_run(&select_subjects, &store->target, &id, 1);
-	NullableDatum order;
-	NullableDatum customers[2];
+	FetchedRow transfer;
+	FetchedRow order;
+	int64 from;
+	int64 to;
 	char *status;
 
-	if (rows.count == 0)
-		cust_store_unknown(store, STORE_TRANSFER, DatumGetInt64(id.value));
-	order.value = cust_plan_value(&rows, 0, 1, &order.isnull);
-	for (int i = 0; i < 2; i++)
-		customers[i].value = cust_plan_value(&rows, 0, i + 2,
-											 &customers[i].isnull);
-	cust_plan_run(&lock_customers, &store->target, customers, 0);
-	cust_plan_run(&lock_order, &store->target, &order, 0);
-	rows = cust_plan_run(&lock_transfer, &store->target, &id, 0);
-	if (rows.count == 0)
-		cust_store_unknown(store, STORE_TRANSFER, DatumGetInt64(id.value));
-	status = cust_plan_text(&rows, 0, 1);
+	read_transfer(store, id, FETCH_UNLOCKED, &transfer);
+	from = cust_fetch_int64(&transfer, TRANSFER_FROM_CUSTOMER_ID);
+	to = cust_fetch_int64(&transfer, TRANSFER_TO_CUSTOMER_ID);
+	lock_customer(store, Min(from, to));
+	lock_customer(store, Max(from, to));
+	(void) cust_store_fetch(store, STORE_ORDERS,
+							cust_fetch_int64(&transfer, TRANSFER_ORDER_ID),
+							FETCH_FOR_CHANGE, &order);
+	read_transfer(store, id, FETCH_FOR_CHANGE, &transfer);
+	status = cust_fetch_text(&transfer, TRANSFER_STATUS);
 	if (strcmp(status, "requested") != 0)
 		cust_report(
 			&(CustError){
@@ -156,7 +141,7 @@ lock_request(const Store *store, NullableDatum id)
 					"Request a new transfer with customers.request_order_transfer.",
 			},
 			"order transfer " INT64_FORMAT " is %s and cannot change any more",
-			DatumGetInt64(id.value), status);
+			id, status);
 }
 
 /* Ends the request; token and reason may be NULL. */
@@ -171,7 +156,7 @@ resolve(FunctionCallInfo fcinfo, const char *status, NullableDatum token,
 		cust_report_null("transfer_id");
 	cust_store_require(store, STORE_TRANSFER, ACL_UPDATE, "status");
 	cust_plan_begin();
-	lock_request(store, fcinfo->args[0]);
+	lock_request(store, PG_GETARG_INT64(0));
 	values[0] = fcinfo->args[0];
 	values[1].value = CStringGetTextDatum(status);
 	values[1].isnull = false;

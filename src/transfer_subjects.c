@@ -10,85 +10,54 @@
 #include "transfer_subjects.h"
 #include "utils/timestamp.h"
 
-#define ORDER_COLUMNS                                     \
-	"SELECT customer_id, email, email_changed_at, status" \
-	" FROM @store@.orders WHERE id" EQ "$1"
-
-static const PlanQuery select_order = {
-	.text = ORDER_COLUMNS,
-	.as_owner = true,
-	.nargs = 1,
-	.argtypes = {INT8OID},
-};
-
-static const PlanQuery lock_order = {
-	.text = ORDER_COLUMNS " FOR NO KEY UPDATE",
-	.as_owner = true,
-	.nargs = 1,
-	.argtypes = {INT8OID},
-};
-
-static const PlanQuery lock_customers = {
-	.text = "SELECT id, email, email_changed_at, has_account"
-			" FROM @store@.customer WHERE id" EQ "$1 OR id" EQ "$2"
-			" ORDER BY id FOR SHARE",
-	.as_owner = true,
-	.nargs = 2,
-	.argtypes = {INT8OID, INT8OID},
-};
-
-TimestampTz
-cust_subjects_time(const PlanRows *rows, uint64 row, int column)
+static TimestampTz
+time_of(const FetchedRow *row, int column)
 {
-	bool isnull;
-	Datum value = cust_plan_value(rows, row, column, &isnull);
-
-	return isnull ? 0 : DatumGetTimestampTz(value);
+	return row->columns[column].isnull ?
+		0 :
+		DatumGetTimestampTz(row->columns[column].value);
 }
 
 static void
-read_order(const Store *store, const PlanQuery *query, int64 id,
-		   OrderState *order)
+read_order(const Store *store, int64 id, FetchLock lock, OrderState *order)
 {
-	NullableDatum value = {Int64GetDatum(id), false};
-	PlanRows rows = cust_plan_run(query, &store->target, &value, 1);
+	FetchedRow row;
 
-	if (rows.count == 0)
+	if (!cust_store_fetch(store, STORE_ORDERS, id, lock, &row))
 		cust_store_unknown(store, STORE_ORDERS, id);
 	order->id = id;
-	order->customer_id = cust_plan_int64(&rows, 0, 1);
-	order->email = cust_plan_text(&rows, 0, 2);
-	order->email_changed_at = cust_subjects_time(&rows, 0, 3);
-	order->status = cust_plan_text(&rows, 0, 4);
+	order->customer_id = cust_fetch_int64(&row, ORDERS_CUSTOMER_ID);
+	order->email = cust_fetch_text(&row, ORDERS_EMAIL);
+	order->email_changed_at = time_of(&row, ORDERS_EMAIL_CHANGED_AT);
+	order->status = cust_fetch_text(&row, ORDERS_STATUS);
 }
 
 static void
-read_customers(const Store *store, int64 owner_id, int64 target_id,
+lock_customer(const Store *store, int64 id, CustomerState *customer)
+{
+	FetchedRow row;
+
+	customer->found = id != 0 &&
+		cust_store_fetch(store, STORE_CUSTOMER, id, FETCH_SHARED, &row);
+	if (!customer->found)
+		return;
+	customer->email = cust_fetch_text(&row, CUSTOMER_EMAIL);
+	customer->email_changed_at = time_of(&row, CUSTOMER_EMAIL_CHANGED_AT);
+	customer->has_account = DatumGetBool(
+		row.columns[CUSTOMER_HAS_ACCOUNT].value);
+}
+
+static void
+lock_customers(const Store *store, int64 owner_id, int64 target_id,
 			   Subjects *subjects)
 {
-	PlanRows rows = cust_plan_run(&lock_customers, &store->target,
-								  (NullableDatum[]){{Int64GetDatum(owner_id),
-													 owner_id == 0},
-													{Int64GetDatum(target_id),
-													 target_id == 0}},
-								  0);
-
-	subjects->owner.found = false;
-	subjects->target.found = false;
-	for (uint64 i = 0; i < rows.count; i++)
-	{
-		CustomerState customer = {
-			.found = true,
-			.email = cust_plan_text(&rows, i, 2),
-			.email_changed_at = cust_subjects_time(&rows, i, 3),
-			.has_account = cust_plan_bool(&rows, i, 4),
-		};
-
-		if (cust_plan_int64(&rows, i, 1) == owner_id)
-			subjects->owner = customer;
-		if (cust_plan_int64(&rows, i, 1) == target_id)
-			subjects->target = customer;
-	}
+	if (owner_id < target_id)
+		lock_customer(store, owner_id, &subjects->owner);
+	lock_customer(store, target_id, &subjects->target);
+	if (owner_id > target_id)
+		lock_customer(store, owner_id, &subjects->owner);
+	if (owner_id == target_id)
+		subjects->owner = subjects->target;
 }
 
 /*
@@ -101,13 +70,13 @@ cust_subjects_lock(const Store *store, int64 order_id, int64 target_id,
 {
 	int64 owner_id;
 
-	read_order(store, &select_order, order_id, &subjects->order);
+	read_order(store, order_id, FETCH_UNLOCKED, &subjects->order);
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
 		owner_id = subjects->order.customer_id;
-		read_customers(store, owner_id, target_id, subjects);
-		read_order(store, &lock_order, order_id, &subjects->order);
+		lock_customers(store, owner_id, target_id, subjects);
+		read_order(store, order_id, FETCH_FOR_CHANGE, &subjects->order);
 	} while (subjects->order.customer_id != owner_id);
 }
 
@@ -115,19 +84,11 @@ cust_subjects_lock(const Store *store, int64 order_id, int64 target_id,
 bool
 cust_subjects_order_exists(const Store *store, int64 order_id)
 {
-	NullableDatum value = {Int64GetDatum(order_id), false};
+	FetchedRow row;
 
-	return cust_plan_run(&select_order, &store->target, &value, 1).count > 0;
+	return cust_store_fetch(store, STORE_ORDERS, order_id, FETCH_UNLOCKED,
+							&row);
 }
-
-static const PlanQuery lock_open_transfer = {
-	.text = "SELECT id, expires_at FROM @store@.order_transfer"
-			" WHERE order_id" EQ "$1 AND status" EQ
-			"'requested' FOR NO KEY UPDATE",
-	.as_owner = true,
-	.nargs = 1,
-	.argtypes = {INT8OID},
-};
 
 static const PlanQuery expire_transfer = {
 	.text = "UPDATE @store@.order_transfer SET status = 'expired'"
@@ -144,15 +105,20 @@ static const PlanQuery expire_transfer = {
 bool
 cust_subjects_open_transfer(const Store *store, int64 order_id)
 {
-	NullableDatum value = {Int64GetDatum(order_id), false};
-	PlanRows rows = cust_plan_run(&lock_open_transfer, &store->target, &value,
-								  1);
+	FetchKey key = {
+		.column = TRANSFER_ORDER_ID,
+		.value = order_id,
+		.text_column = TRANSFER_STATUS,
+		.text = "requested",
+	};
+	FetchedRow row;
 
-	if (rows.count == 0)
+	if (!cust_store_fetch_by(store, STORE_TRANSFER, &key, FETCH_FOR_CHANGE,
+							 &row))
 		return false;
-	if (cust_subjects_time(&rows, 0, 2) > GetCurrentTimestamp())
+	if (time_of(&row, TRANSFER_EXPIRES_AT) > GetCurrentTimestamp())
 		return true;
-	value.value = Int64GetDatum(cust_plan_int64(&rows, 0, 1));
-	cust_plan_run(&expire_transfer, &store->target, &value, 0);
+	cust_plan_run(&expire_transfer, &store->target, &row.columns[TRANSFER_ID],
+				  0);
 	return false;
 }

@@ -37,7 +37,5 @@ extern void cust_subjects_lock(const Store *store, int64 order_id,
 							   int64 target_id, Subjects *subjects);
 extern bool cust_subjects_open_transfer(const Store *store, int64 order_id);
 extern bool cust_subjects_order_exists(const Store *store, int64 order_id);
-extern TimestampTz cust_subjects_time(const PlanRows *rows, uint64 row,
-									  int column);
 
 #endif /* CUSTOMERS_TRANSFER_SUBJECTS_H */
