@@ -252,10 +252,14 @@ lock_next(Relation rel, const TableShape *shape, SysScanDesc scan,
 
 	while (!found && (tuple = systable_getnext(scan)) != NULL)
 	{
-		copy_columns(tuple, RelationGetDescr(rel), shape, attnums, row);
-		found = is_wanted(row, key);
-		if (!found || lock == FETCH_UNLOCKED)
-			continue;
+		/* one that is to be locked is read again then */
+		if (lock == FETCH_UNLOCKED || key->text != NULL)
+		{
+			copy_columns(tuple, RelationGetDescr(rel), shape, attnums, row);
+			found = is_wanted(row, key);
+			if (!found || lock == FETCH_UNLOCKED)
+				continue;
+		}
 		found = lock_row(rel, tuple, GetActiveSnapshot(), lock, slot);
 		if (!found)
 			continue;
