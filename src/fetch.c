@@ -29,7 +29,6 @@
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
-#include "utils/guc.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -92,31 +91,17 @@ fetch_by_query(const PlanTarget *target, const TableShape *shape,
  * ------------------------------------------------------------------------
  */
 
-/*
- * Citus keeps the rows of its tables elsewhere.  It is loaded with the server
- * or not at all.
- */
-static bool
-citus_is_loaded(void)
-{
-	static int loaded = -1;
-
-	if (loaded < 0)
-		loaded = GetConfigOption("citus.shard_count", true, false) != NULL;
-	return loaded;
-}
-
 /* Would a SELECT of one row see just the rows of this heap, and lock them? */
 static bool
-is_plain(Relation rel, const PlanTarget *target, FetchLock lock)
+may_be_read(Relation rel, const PlanTarget *target, FetchLock lock)
 {
 	AclMode needed = lock == FETCH_UNLOCKED ? ACL_SELECT :
 											  ACL_SELECT | ACL_UPDATE;
 
-	return rel->rd_rel->relkind == RELKIND_RELATION &&
+	return cust_shape_is_plain(rel) &&
 		rel->rd_rel->relam == HEAP_TABLE_AM_OID &&
-		!rel->rd_rel->relhassubclass && rel->rd_rules == NULL &&
-		(lock == FETCH_UNLOCKED || !XactReadOnly) && !citus_is_loaded() &&
+		!rel->rd_rel->relhassubclass &&
+		(lock == FETCH_UNLOCKED || !XactReadOnly) &&
 		pg_class_aclmask(RelationGetRelid(rel), target->owner, needed,
 						 ACLMASK_ALL) == needed;
 }
@@ -306,7 +291,7 @@ cust_fetch_row(const PlanTarget *target, Oid relid, const TableShape *shape,
 	Oid indexid = InvalidOid;
 	bool found;
 
-	if (is_plain(rel, target, lock))
+	if (may_be_read(rel, target, lock))
 		indexid = find_index(rel,
 							 cust_trigger_attnums(rel, shape)[key->column]);
 	found = OidIsValid(indexid) ?

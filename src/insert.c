@@ -21,7 +21,6 @@
 #include "insert.h"
 #include "miscadmin.h"
 #include "trigger.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 
 /* rows handed over at a time */
@@ -41,20 +40,6 @@ typedef struct Insertion
  * Does the table take rows directly?
  * ------------------------------------------------------------------------
  */
-
-/*
- * Citus keeps the rows of its tables elsewhere.  It is loaded with the server
- * or not at all.
- */
-static bool
-citus_is_loaded(void)
-{
-	static int loaded = -1;
-
-	if (loaded < 0)
-		loaded = GetConfigOption("citus.shard_count", true, false) != NULL;
-	return loaded;
-}
 
 static bool
 is_guard(const Trigger *trigger, const char *guard)
@@ -144,8 +129,7 @@ takes_rows_directly(const Insertion *insertion)
 {
 	Relation rel = insertion->rel;
 
-	return !XactReadOnly && !citus_is_loaded() &&
-		rel->rd_rel->relkind == RELKIND_RELATION && rel->rd_rules == NULL &&
+	return !XactReadOnly && cust_shape_is_plain(rel) &&
 		pg_class_aclcheck(RelationGetRelid(rel), GetUserId(), ACL_INSERT) ==
 		ACLCHECK_OK &&
 		triggers_permit(rel->trigdesc, insertion->into->guard) &&

@@ -7,7 +7,9 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_class.h"
 #include "shape.h"
+#include "utils/guc.h"
 
 static AttrNumber
 find_column(TupleDesc desc, const ColumnShape *column)
@@ -38,4 +40,26 @@ cust_shape_match(const TableShape *shape, TupleDesc desc, AttrNumber *attnums)
 			return i;
 	}
 	return -1;
+}
+
+/*
+ * Citus keeps the rows of its tables elsewhere.  It is loaded with the server
+ * or not at all.
+ */
+static bool
+citus_is_loaded(void)
+{
+	static int loaded = -1;
+
+	if (loaded < 0)
+		loaded = GetConfigOption("citus.shard_count", true, false) != NULL;
+	return loaded;
+}
+
+/* Are the rows of the table just those that are stored in it? */
+bool
+cust_shape_is_plain(Relation rel)
+{
+	return rel->rd_rel->relkind == RELKIND_RELATION && rel->rd_rules == NULL &&
+		!citus_is_loaded();
 }

@@ -6,6 +6,7 @@
 #define CUSTOMERS_SHAPE_H
 
 #include "access/tupdesc.h"
+#include "utils/rel.h"
 
 #define SHAPE_MAX_COLUMNS 24
 
@@ -26,5 +27,7 @@ typedef struct TableShape
 
 extern int cust_shape_match(const TableShape *shape, TupleDesc desc,
 							AttrNumber *attnums);
+
+extern bool cust_shape_is_plain(Relation rel);
 
 #endif /* CUSTOMERS_SHAPE_H */
