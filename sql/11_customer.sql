@@ -84,3 +84,14 @@ COMMENT ON FUNCTION customers.delete_customer(bigint, text, boolean) IS
 	'Deletes a customer for good, confirmed by typing the e-mail; orders stay.
 Example: SELECT customers.delete_customer(1, ''ada@example.com'');';
 
+CREATE FUNCTION customers.import_customers(
+	rows jsonb,
+	OUT imported bigint,
+	OUT updated bigint,
+	OUT refused jsonb
+) RETURNS record
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'customers_import_customers';
+COMMENT ON FUNCTION customers.import_customers(jsonb) IS
+	'Creates or updates many customers, found by external_id or else by e-mail; rows that cannot be taken are refused and the others written.
+Example: SELECT * FROM customers.import_customers(''[{"email": "ada@example.com", "external_id": "crm-1"}]'');';
+

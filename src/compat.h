@@ -12,6 +12,7 @@
 #include "catalog/pg_namespace.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
+#include "utils/datetime.h"
 #include "utils/jsonb.h"
 
 #if PG_VERSION_NUM < 150000
@@ -81,5 +82,19 @@ cust_push_jsonb(JsonbInState *state, JsonbIteratorToken token,
 #define cust_push_jsonb(state, token, value) \
 	pushJsonbValue(state, token, value)
 #endif
+
+/* decoding a date and time that ParseDateTime took apart; 0 if it is one */
+static inline int
+cust_decode_datetime(char **field, int *ftype, int nf, int *dtype,
+					 struct pg_tm *tm, fsec_t *fsec, int *tz)
+{
+#if PG_VERSION_NUM < 160000
+	return DecodeDateTime(field, ftype, nf, dtype, tm, fsec, tz);
+#else
+	DateTimeErrorExtra extra;
+
+	return DecodeDateTime(field, ftype, nf, dtype, tm, fsec, tz, &extra);
+#endif
+}
 
 #endif /* CUSTOMERS_COMPAT_H */

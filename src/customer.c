@@ -13,7 +13,6 @@
 #include "expect.h"
 #include "json.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 
 /* ------------------------------------------------------------------------
@@ -252,26 +251,6 @@ change_parameter(const Store *store, const char *key)
 		"unknown key \"%s\" in changes", key);
 }
 
-/* The keys of a metadata object whose value is null. */
-static Datum
-null_keys(Jsonb *metadata)
-{
-	List *pairs = cust_json_pairs(metadata);
-	Datum *keys = palloc(Max(list_length(pairs), 1) * sizeof(Datum));
-	int n = 0;
-	ListCell *cell;
-
-	foreach(cell, pairs)
-	{
-		JsonPair *pair = lfirst(cell);
-
-		if (pair->value.type == jbvNull)
-			keys[n++] = CStringGetTextDatum(pair->key);
-	}
-	return PointerGetDatum(
-		construct_array(keys, n, TEXTOID, -1, false, TYPALIGN_INT));
-}
-
 /* Adds " column = expression" for a change of metadata, which merges. */
 static void
 append_metadata(StringInfo text, const JsonbValue *value,
@@ -291,7 +270,7 @@ append_metadata(StringInfo text, const JsonbValue *value,
 	metadata = JsonbValueToJsonb(unconstify(JsonbValue *, value));
 	values[CHANGE_METADATA].value = JsonbPGetDatum(metadata);
 	values[CHANGE_METADATA].isnull = false;
-	values[CHANGE_REMOVED_KEYS].value = null_keys(metadata);
+	values[CHANGE_REMOVED_KEYS].value = cust_json_null_keys(metadata);
 	values[CHANGE_REMOVED_KEYS].isnull = false;
 	appendStringInfo(text, "metadata = (metadata" CAT "$%d)" MINUS "$%d",
 					 CHANGE_METADATA + 1, CHANGE_REMOVED_KEYS + 1);

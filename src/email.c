@@ -202,6 +202,13 @@ shown(text *typed)
 	return s;
 }
 
+/* The message about a typed address that has a fault. */
+char *
+cust_email_message(text *typed, const char *fault)
+{
+	return psprintf("invalid e-mail address \"%s\": %s", shown(typed), fault);
+}
+
 /*
  * The address as the table stores it; raises <table>_email_valid, naming
  * schema, table and column email.
@@ -221,7 +228,7 @@ cust_email_valid(const char *schema, const char *table, text *typed)
 				.column = "email",
 				.hint = "An address looks like name@example.com.",
 			},
-			"invalid e-mail address \"%s\": %s", shown(typed), fault);
+			"%s", cust_email_message(typed, fault));
 	return normal;
 }
 

@@ -6,6 +6,7 @@
 #define CUSTOMERS_EMAIL_H
 
 extern text *cust_email_normalize(text *typed, const char **fault);
+extern char *cust_email_message(text *typed, const char *fault);
 extern text *cust_email_valid(const char *schema, const char *table,
 							  text *typed);
 extern bool cust_email_equal(text *a, text *b);

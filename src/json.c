@@ -5,7 +5,9 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type_d.h"
 #include "json.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
@@ -108,6 +110,26 @@ cust_json_pairs(Jsonb *object)
 		pairs = lappend(pairs, pair);
 	}
 	return pairs;
+}
+
+/* The keys of an object whose value is null, as a text[]. */
+Datum
+cust_json_null_keys(Jsonb *object)
+{
+	List *pairs = cust_json_pairs(object);
+	Datum *keys = palloc(Max(list_length(pairs), 1) * sizeof(Datum));
+	int n = 0;
+	ListCell *cell;
+
+	foreach(cell, pairs)
+	{
+		JsonPair *pair = lfirst(cell);
+
+		if (pair->value.type == jbvNull)
+			keys[n++] = CStringGetTextDatum(pair->key);
+	}
+	return PointerGetDatum(
+		construct_array(keys, n, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
 /* The text of a string value. */

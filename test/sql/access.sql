@@ -7,7 +7,7 @@
 -- is 42501, nothing in between), by the privileges themselves, and what an
 -- admin tries who wants to get at an account or at an order.
 
-SELECT plan(1130);
+SELECT plan(1137);
 
 RESET SESSION AUTHORIZATION;
 SET customers.password_memory = 64;
@@ -103,6 +103,7 @@ INSERT INTO h.call (may, call) VALUES
 	('', 'create_store(''shop'')'), ('', 'create_store(''theirs'')'), ('', 'check_store(''shop'')'), ('', 'drop_store(''shop'', ''shop'')'),
 	('', 'grant_access(''p_none'', ''reader'')'), ('', 'grant_access(current_user::regrole, ''admin'')'), ('', 'revoke_access(''p_reader'', ''reader'')'),
 	('as', 'create_customer(''new@example.com'', ''New'', NULL, NULL, NULL, ''{"a": 1}'')'),
+	('a', 'import_customers(''[{"email": "new@example.com", "external_id": "i-1"}]'')'),
 	('as', 'find_or_create_guest(''new@example.com'')'), ('ras', 'find_or_create_guest(''guest@example.com'')'),
 	('ra', 'customer_details({VICTIM})'),
 	('a', 'update_customer({VICTIM}, ''{"phone": "1", "email": "other@example.com", "metadata": {"k": 1}}'', 2)'),

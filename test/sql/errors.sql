@@ -7,7 +7,7 @@
 -- or the object named, a hint where there is something to do; nothing half
 -- done, and the session goes on.
 
-SELECT plan(365);
+SELECT plan(370);
 
 -- Something to be mistaken about.
 SELECT customers.create_customer('ada@example.com', 'Ada') AS ada \gset
@@ -83,6 +83,9 @@ INSERT INTO attempt (call, expected, why) VALUES
 	-- NULL for a required argument
 	('create_customer(NULL)', '22023', 'NULL e-mail'),
 	('find_or_create_guest(NULL)', '22023', 'NULL e-mail'),
+	('import_customers(NULL)', '22023', 'NULL rows'),
+	('import_customers(''{}'')', '22023', 'rows are no array'),
+	('import_customers(''"x"'')', '22023', 'rows are a string'),
 	('customer_details(NULL)', '22023', 'NULL id'),
 	('update_customer(NULL, ''{}'')', '22023', 'NULL id'),
 	('update_customer({ADA}, NULL)', '22023', 'NULL changes'),
@@ -310,6 +313,7 @@ SELECT is(customers.update_customer(:bob, '{"phone": "1"}'), 2::bigint, 'and the
 CREATE TEMP TABLE needy (n serial, call text);
 INSERT INTO needy (call) VALUES
 	('create_customer(''x@example.com'')'), ('find_or_create_guest(''x@example.com'')'), ('customer_details(1)'),
+	('import_customers(''[]'')'),
 	('update_customer(1, ''{"phone": "1"}'')'), ('delete_customer(1, ''x@example.com'')'), ('list_customers()'), ('count_customers()'),
 	('metadata_rows(1)'), ('save_metadata(1, ''[]'')'), ('insert_metadata_row(1, ''k'', ''1'')'),
 	('delete_metadata_row(1, ''k'')'), ('set_metadata(1, ''k'', ''1'')'),

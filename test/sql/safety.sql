@@ -3,7 +3,7 @@
 \set prelude :testdir '/prelude.psql'
 \i :prelude
 
-SELECT plan(385);
+SELECT plan(392);
 
 -- Nobody's code runs with rights that are not his.  h.boom is the code that
 -- must not run: it leaves a mark that no rollback takes away, and fails.
@@ -35,6 +35,7 @@ CREATE TABLE h.calls (n serial, writes boolean, call text);
 INSERT INTO h.calls (writes, call) VALUES
 	(true, $$customers.create_customer('new@example.com')$$),
 	(true, $$customers.find_or_create_guest('new@example.com')$$),
+	(true, $$customers.import_customers('[{"email": "new@example.com"}, {"email": "a@example.com", "phone": "1"}]')$$),
 	(false, 'customers.customer_details(1)'),
 	(true, $$customers.update_customer(1, '{"phone": "1"}')$$),
 	(true, $$customers.delete_customer(1, 'a@example.com')$$),
@@ -244,6 +245,8 @@ INSERT INTO h.walk (sql) VALUES
 	($$SELECT customers.create_customer('h1@example.com', 'Hedda', 'Hostile', 'Co', '1', '{"a": 1, "b": 2}')$$),
 	($$SELECT customers.find_or_create_guest('h2@example.com'), customers.find_or_create_guest('H2@example.com')$$),
 	($$INSERT INTO shop.customer (email, has_account, external_id) VALUES ('h3@example.com', true, 'h3')$$),
+	($$SELECT customers.import_customers('[{"email": "i1@example.com", "external_id": "i1", "created_at": "2020-01-01"}]')$$),
+	($$SELECT customers.import_customers('[{"email": "i1@example.com", "phone": null, "metadata": {"a": 1}}, {"email": "nope"}, {"external_id": "h3", "metadata": {"b": null}}]')$$),
 	($$SELECT customers.update_customer(1, '{"phone": "7", "metadata": {"x": null, "y": 1}}', 1)$$),
 	($$SELECT customers.save_metadata(1, '[{"key": "k", "value": 1}, {"key": "l", "value": 2}]')$$),
 	($$SELECT customers.insert_metadata_row(1, 'm', '3', above => 'l'), customers.set_metadata(1, 'k', '9'), customers.delete_metadata_row(1, 'l')$$),
@@ -289,7 +292,7 @@ SELECT is(h.hostile(format($$SELECT customers.accept_order_transfer(1, %L)$$, 'w
 	'hostile path: a rule speaks as ever (the target was deleted: canceled)');
 SELECT is((SELECT count(*) FROM evil.customer) + (SELECT count(*) FROM evil.event) + (SELECT count(*) FROM evil.delivery)
 	+ (SELECT count(*) FROM evil.orders) + (SELECT count(*) FROM evil.order_transfer), 0::bigint, 'hostile path: tables named like ours stay empty');
-SELECT is((SELECT string_agg(email || coalesce(phone, ''), ' ' ORDER BY email) FROM shop.customer), 'a@example.com7 h1@example.com1 h2@example.com h3@example.com h4@example.com',
+SELECT is((SELECT string_agg(email || coalesce(phone, ''), ' ' ORDER BY email) FROM shop.customer), 'a@example.com7 h1@example.com1 h2@example.com h3@example.com h4@example.com i1@example.com',
 	'hostile path: the store has what was done');
 ROLLBACK TO walk;
 -- the same with temporary tables named like ours and like catalogs: they come first
@@ -311,7 +314,7 @@ END $do$;
 SELECT is(h.hostile(sql, 'evil, pg_catalog'), 'no error', 'hostile temporary tables: step ' || n) FROM h.walk ORDER BY n;
 SELECT is((SELECT count(*) FROM pg_temp.customer) + (SELECT count(*) FROM pg_temp.event) + (SELECT count(*) FROM pg_temp.delivery)
 	+ (SELECT count(*) FROM pg_temp.orders) + (SELECT count(*) FROM pg_temp.order_transfer), 0::bigint, 'hostile temporary tables: stay empty');
-SELECT is((SELECT string_agg(email || coalesce(phone, ''), ' ' ORDER BY email) FROM shop.customer), 'a@example.com7 h1@example.com1 h2@example.com h3@example.com h4@example.com',
+SELECT is((SELECT string_agg(email || coalesce(phone, ''), ' ' ORDER BY email) FROM shop.customer), 'a@example.com7 h1@example.com1 h2@example.com h3@example.com h4@example.com i1@example.com',
 	'hostile temporary tables: the store has what was done');
 ROLLBACK TO walk;
 SELECT is((SELECT is_called FROM h.boomed), false, 'hostile path: not one of the traps was stepped on');
