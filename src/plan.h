@@ -45,7 +45,6 @@ typedef struct PlanQuery
 	const char *text;
 	bool as_owner;		/* run it as the owner; errors lose details */
 	bool read_only;		/* for lookups of stable functions */
-	bool custom;		/* planned for each run: arrays may be of any size */
 	bool restricted;	/* as owner, who must not change the session */
 	bool custom;		/* plan anew for the values of every run */
 	const char *unique; /* if this constraint says that a value is taken, */
