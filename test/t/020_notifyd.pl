@@ -126,7 +126,7 @@ sub running
 	my $self = daemon(@_);
 
 	push @daemons, $self;
-	wait_for(sub { sql("SELECT count(*) FROM pg_stat_activity WHERE query ~ '(claim|acknowledge)_deliveries' AND pid <> pg_backend_pid()") })
+	wait_for(sub { sql("SELECT count(*) FROM pg_stat_activity WHERE query ~ '(claim|acknowledge)_deliveries|expire_order_transfers' AND pid <> pg_backend_pid()") })
 	  or die "the daemon does not claim: " . join("\n", lines_of($self->{log}));
 	return $self;
 }
@@ -301,7 +301,7 @@ $node->restart;
 make_events(2);
 ok(wait_for(sub { !waiting() }), 'restart: the daemon comes back');
 is(scalar(grep { /^ended/ } lines_of('did')), 5, 'restart: each was delivered once');
-my $id = sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '(claim|acknowledge)_deliveries' AND pid <> pg_backend_pid()");
+my $id = sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '(claim|acknowledge)_deliveries|expire_order_transfers' AND pid <> pg_backend_pid()");
 make_events(1);
 ok(wait_for(sub { !waiting() }), 'a lost connection: the daemon comes back');
 is(stop($daemon), 0, 'a lost connection: and ends in order');
