@@ -5,7 +5,7 @@
 
 -- Groups: their names, their members, batches and counts, pages, in_group.
 
-SELECT plan(153);
+SELECT plan(155);
 
 -- The names of a customer's groups, the e-mails of a group's members.
 CREATE FUNCTION pg_temp.groups_of(customer bigint) RETURNS text
@@ -193,8 +193,17 @@ SELECT matches(t.error(format('INSERT INTO shop.customer_group_member (customer_
 DELETE FROM shop.customer_group_member WHERE (customer_group_id, customer_id) = (:old, :carl);
 SELECT is((SELECT count(*) FROM shop.event WHERE type = 'group.customer_removed' AND customer_id = :carl AND payload -> 'group_id' = to_jsonb(:old)), 1::bigint,
 		  'DELETE is an event as well');
+SELECT count(*) AS removed FROM shop.event WHERE type = 'group.customer_removed' AND customer_id = :carl \gset
+SELECT customers.add_to_groups(:carl, ARRAY[:vip, :b2b, :old]) AS done \gset
 SELECT customers.delete_customer(:carl, 'carl@example.com') AS done \gset
 SELECT is((SELECT count(*) FROM shop.customer_group_member WHERE customer_id = :carl), 0::bigint, 'a deleted customer is a member of nothing');
+SELECT is((SELECT count(*) FROM shop.event WHERE type = 'group.customer_removed' AND customer_id = :carl), :removed::bigint,
+		  'which is no event of each membership');
+SELECT customers.create_group('Short') AS short \gset
+SELECT customers.add_customers_to_group(:short, (SELECT array_agg(id) FROM shop.customer)) AS added \gset
+SELECT customers.delete_group(:short) AS done \gset
+SELECT is((SELECT count(*) FROM shop.event WHERE payload -> 'group_id' = to_jsonb(:short) AND type LIKE 'group.customer_%'), :added::bigint,
+		  'nor is each of the two thousand of a group that goes');
 
 -- customer_groups, in_group ------------------------------------------------------------------------
 
