@@ -37,6 +37,13 @@
 #define pg_noreturn pg_attribute_noreturn()
 #endif
 
+/* making a slot that the list keeps */
+#if PG_VERSION_NUM < 190000
+#define cust_alloc_slot(list, desc, ops) ExecAllocTableSlot(list, desc, ops)
+#else
+#define cust_alloc_slot(list, desc, ops) ExecAllocTableSlot(list, desc, ops, 0)
+#endif
+
 /* entering a row that is in the heap into all indexes */
 #if PG_VERSION_NUM < 160000
 #define cust_insert_index_tuples(info, slot, estate) \

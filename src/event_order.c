@@ -42,31 +42,30 @@ customers_orders_record(PG_FUNCTION_ARGS)
  * ------------------------------------------------------------------------
  */
 
-static const PlanQuery select_new_owner = {
-	.text = "SELECT email, pg_catalog.concat_ws(' ', first_name, last_name)"
-			" FROM @store@.customer WHERE id" EQ "$1",
-	.as_owner = true,
-	.nargs = 1,
-	.argtypes = {INT8OID},
-};
+/* A name of both parts, those there are; NULL without any. */
+static char *
+full_name(const char *first, const char *last)
+{
+	if (first == NULL || last == NULL)
+		return unconstify(char *, first ? first : last);
+	return psprintf("%s %s", first, last);
+}
 
 /* E-mail and name of the new owner; NULL where there is none. */
 static void
 find_new_owner(Recorder *recorder, int64 id, char **email, char **name)
 {
-	PlanRows rows = cust_plan_run(&select_new_owner, &recorder->store->target,
-								  (NullableDatum[]){
-									  {Int64GetDatum(id), id == 0}},
-								  1);
+	FetchedRow row;
 
 	*email = NULL;
 	*name = NULL;
-	if (rows.count == 0)
+	if (id == 0 ||
+		!cust_store_fetch(recorder->store, STORE_CUSTOMER, id, FETCH_UNLOCKED,
+						  &row))
 		return;
-	*email = cust_plan_text(&rows, 0, 1);
-	*name = cust_plan_text(&rows, 0, 2);
-	if (*name != NULL && (*name)[0] == '\0')
-		*name = NULL;
+	*email = cust_fetch_text(&row, CUSTOMER_EMAIL);
+	*name = full_name(cust_fetch_text(&row, CUSTOMER_FIRST_NAME),
+					  cust_fetch_text(&row, CUSTOMER_LAST_NAME));
 }
 
 static TimestampTz

@@ -142,10 +142,12 @@ takes_rows_directly(const Insertion *insertion)
  */
 
 static TupleTableSlot *
-fill_slot(Insertion *insertion, const InsertRow *row)
+fill_slot(Insertion *insertion, TupleDesc desc, const InsertRow *row)
 {
-	TupleTableSlot *slot =
-		table_slot_create(insertion->rel, &insertion->estate->es_tupleTable);
+	TupleTableSlot *slot = cust_alloc_slot(&insertion->estate->es_tupleTable,
+										   desc,
+										   table_slot_callbacks(
+											   insertion->rel));
 
 	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts);
 	for (int i = 0; i < insertion->into->shape->ncolumns; i++)
@@ -163,9 +165,13 @@ insert_batch(Insertion *insertion, const InsertRow *rows, int n)
 {
 	EState *estate = insertion->estate;
 	TupleTableSlot **slots = palloc(n * sizeof(TupleTableSlot *));
+	TupleDesc desc = RelationGetDescr(insertion->rel);
 
+	/* a copy is nobody's, each slot would register its use of the original */
+	if (n > 1)
+		desc = CreateTupleDescCopy(desc);
 	for (int i = 0; i < n; i++)
-		slots[i] = fill_slot(insertion, &rows[i]);
+		slots[i] = fill_slot(insertion, desc, &rows[i]);
 	table_multi_insert(insertion->rel, slots, n, estate->es_output_cid, 0,
 					   NULL);
 	for (int i = 0; i < n; i++)
@@ -193,8 +199,9 @@ insert_directly(const InsertInto *into, Oid relid, const InsertRow *rows,
 	bool possible;
 
 	insertion.attnums = cust_trigger_attnums(insertion.rel, into->shape);
+	/* for indexes only: triggers have nothing to do here */
 	insertion.info = makeNode(ResultRelInfo);
-	InitResultRelInfo(insertion.info, insertion.rel, 0, NULL, 0);
+	insertion.info->ri_RelationDesc = insertion.rel;
 	ExecOpenIndices(insertion.info, false);
 	possible = takes_rows_directly(&insertion);
 	if (possible)
