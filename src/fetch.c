@@ -37,8 +37,15 @@
  * ------------------------------------------------------------------------
  */
 
+static const LockTupleMode lock_modes[] = {
+	[FETCH_KEPT] = LockTupleKeyShare,
+	[FETCH_SHARED] = LockTupleShare,
+	[FETCH_FOR_CHANGE] = LockTupleNoKeyExclusive,
+};
+
 static const char *const lock_clauses[] = {
 	[FETCH_UNLOCKED] = "",
+	[FETCH_KEPT] = " FOR KEY SHARE",
 	[FETCH_SHARED] = " FOR SHARE",
 	[FETCH_FOR_CHANGE] = " FOR NO KEY UPDATE",
 };
@@ -153,8 +160,6 @@ static bool
 lock_row(Relation rel, HeapTuple found, Snapshot snapshot, FetchLock lock,
 		 TupleTableSlot *slot)
 {
-	LockTupleMode mode = lock == FETCH_SHARED ? LockTupleShare :
-												LockTupleNoKeyExclusive;
 	uint8 flags = TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS;
 	ItemPointerData tid = found->t_self;
 	TM_FailureData failure;
@@ -162,8 +167,8 @@ lock_row(Relation rel, HeapTuple found, Snapshot snapshot, FetchLock lock,
 	if (!IsolationUsesXactSnapshot())
 		flags |= TUPLE_LOCK_FLAG_FIND_LAST_VERSION;
 	switch (table_tuple_lock(rel, &tid, snapshot, slot,
-							 GetCurrentCommandId(true), mode, LockWaitBlock,
-							 flags, &failure))
+							 GetCurrentCommandId(true), lock_modes[lock],
+							 LockWaitBlock, flags, &failure))
 	{
 		case TM_Ok:
 			return true;

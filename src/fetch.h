@@ -11,6 +11,7 @@
 typedef enum FetchLock
 {
 	FETCH_UNLOCKED,
+	FETCH_KEPT,		 /* FOR KEY SHARE: nobody deletes it */
 	FETCH_SHARED,	 /* FOR SHARE: nobody changes it */
 	FETCH_FOR_CHANGE /* FOR NO KEY UPDATE: nobody else locks it, either */
 } FetchLock;

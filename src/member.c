@@ -115,14 +115,6 @@ static const PlanQuery lock_customers = {
 	.argtypes = {INT8ARRAYOID},
 };
 
-/* so that those who set the groups of one customer queue */
-static const PlanQuery lock_customers_alone = {
-	.text = LOCK_ROWS("customer", "FOR NO KEY UPDATE"),
-	.as_owner = true,
-	.nargs = 1,
-	.argtypes = {INT8ARRAYOID},
-};
-
 static const PlanQuery lock_groups = {
 	.text = LOCK_ROWS("customer_group", "FOR KEY SHARE"),
 	.as_owner = true,
@@ -130,13 +122,36 @@ static const PlanQuery lock_groups = {
 	.argtypes = {INT8ARRAYOID},
 };
 
+/* up to so many rows are locked one by one, which is faster */
+#define FEW 8
+
+static void
+lock_few(const Store *store, StoreTable table, FetchLock lock,
+		 const IdList *list)
+{
+	for (int i = 0; i < list->n; i++)
+	{
+		FetchedRow row;
+
+		if (!cust_store_fetch(store, table, list->ids[i], lock, &row))
+			cust_store_unknown(store, table, list->ids[i]);
+	}
+}
+
 /* Locks the rows; raises 23503 for the first id of which there is none. */
 static void
-lock_rows(const Store *store, StoreTable table, const PlanQuery *query,
+lock_rows(const Store *store, StoreTable table, FetchLock lock,
 		  const IdList *list)
 {
-	PlanRows rows = cust_plan_run(query, &store->target, &list->array, 0);
+	PlanRows rows;
 
+	if (list->n <= FEW)
+	{
+		lock_few(store, table, lock, list);
+		return;
+	}
+	rows = cust_plan_run(table == STORE_GROUP ? &lock_groups : &lock_customers,
+						 &store->target, &list->array, 0);
 	for (int i = 0; i < list->n; i++)
 	{
 		if ((uint64) i >= rows.count ||
@@ -217,8 +232,8 @@ add_members(const Store *store, const IdList *groups, const IdList *customers)
 
 	cust_store_require(store, STORE_MEMBER, ACL_INSERT, "customer_group_id");
 	cust_plan_begin();
-	lock_rows(store, STORE_CUSTOMER, &lock_customers, customers);
-	lock_rows(store, STORE_GROUP, &lock_groups, groups);
+	lock_rows(store, STORE_CUSTOMER, FETCH_KEPT, customers);
+	lock_rows(store, STORE_GROUP, FETCH_KEPT, groups);
 	rows = cust_plan_run(&insert_members, &store->target,
 						 (NullableDatum[]){groups->array, customers->array},
 						 0);
@@ -236,8 +251,8 @@ remove_members(const Store *store, const IdList *groups,
 
 	cust_store_require(store, STORE_MEMBER, ACL_DELETE, NULL);
 	cust_plan_begin();
-	lock_rows(store, STORE_CUSTOMER, &lock_customers, customers);
-	lock_rows(store, STORE_GROUP, &lock_groups, groups);
+	lock_rows(store, STORE_CUSTOMER, FETCH_KEPT, customers);
+	lock_rows(store, STORE_GROUP, FETCH_KEPT, groups);
 	removed = delete_locked(store, &lock_members, values);
 	cust_plan_end();
 	return (int) removed;
@@ -315,8 +330,9 @@ customers_set_groups(PG_FUNCTION_ARGS)
 	cust_store_require(store, STORE_MEMBER, ACL_INSERT, "customer_group_id");
 	cust_store_require(store, STORE_MEMBER, ACL_DELETE, NULL);
 	cust_plan_begin();
-	lock_rows(store, STORE_CUSTOMER, &lock_customers_alone, &customers);
-	lock_rows(store, STORE_GROUP, &lock_groups, &groups);
+	/* those who set the groups of one customer queue */
+	lock_few(store, STORE_CUSTOMER, FETCH_FOR_CHANGE, &customers);
+	lock_rows(store, STORE_GROUP, FETCH_KEPT, &groups);
 	changed = cust_plan_run(&insert_members, &store->target, values, 0).count;
 	changed += delete_locked(store, &lock_other_members, values);
 	cust_plan_end();
