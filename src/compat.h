@@ -10,6 +10,9 @@
 
 #include "access/tableam.h"
 #include "catalog/pg_namespace.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "parser/parse_relation.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
 #include "utils/datetime.h"
@@ -54,6 +57,115 @@
 #else
 #define cust_insert_index_tuples(info, slot, estate) \
 	ExecInsertIndexTuples(info, estate, 0, slot, NIL, NULL)
+#endif
+
+/*
+ * The same for the new version of a row; indexes is what cust_tuple_update
+ * said.
+ */
+#if PG_VERSION_NUM < 160000
+typedef bool CustUpdateIndexes;
+#define cust_update_index_tuples(info, slot, estate, indexes) \
+	ExecInsertIndexTuples(info, slot, estate, true, false, NULL, NIL)
+#elif PG_VERSION_NUM < 190000
+typedef TU_UpdateIndexes CustUpdateIndexes;
+#define cust_update_index_tuples(info, slot, estate, indexes)         \
+	ExecInsertIndexTuples(info, slot, estate, true, false, NULL, NIL, \
+						  (indexes) == TU_Summarizing)
+#else
+typedef TU_UpdateIndexes CustUpdateIndexes;
+#define cust_update_index_tuples(info, slot, estate, indexes) \
+	ExecInsertIndexTuples(info, estate,                       \
+						  EIIT_IS_UPDATE |                    \
+							  ((indexes) == TU_Summarizing ?  \
+								   EIIT_ONLY_SUMMARIZING :    \
+								   0),                        \
+						  slot, NIL, NULL)
+#endif
+
+/* putting a row in the place of an old one; *indexes: which it must enter */
+#if PG_VERSION_NUM < 190000
+#define cust_tuple_update(rel, tid, slot, estate, failure, mode, indexes)     \
+	table_tuple_update(rel, tid, slot, (estate)->es_output_cid,               \
+					   (estate)->es_snapshot,                                 \
+					   (estate)->es_crosscheck_snapshot, true, failure, mode, \
+					   indexes)
+#else
+#define cust_tuple_update(rel, tid, slot, estate, failure, mode, indexes)     \
+	table_tuple_update(rel, tid, slot, (estate)->es_output_cid, 0,            \
+					   (estate)->es_snapshot,                                 \
+					   (estate)->es_crosscheck_snapshot, true, failure, mode, \
+					   indexes)
+#endif
+
+/* the triggers BEFORE UPDATE of a row that is locked; false: leave the row */
+static inline bool
+cust_before_row_update(EState *estate, ResultRelInfo *info, ItemPointer tid,
+					   TupleTableSlot *slot)
+{
+	EPQState epq = {0};
+	TM_FailureData failure;
+	bool result;
+#if PG_VERSION_NUM < 160000
+	EvalPlanQualInit(&epq, estate, NULL, NIL, -1);
+	result = ExecBRUpdateTriggers(estate, &epq, info, tid, NULL, slot,
+								  &failure);
+#else
+	TM_Result state;
+
+	EvalPlanQualInit(&epq, estate, NULL, NIL, -1, NIL);
+#if PG_VERSION_NUM < 180000
+	result = ExecBRUpdateTriggers(estate, &epq, info, tid, NULL, slot, &state,
+								  &failure);
+#else
+	result = ExecBRUpdateTriggers(estate, &epq, info, tid, NULL, slot, &state,
+								  &failure, false);
+#endif
+#endif
+	EvalPlanQualEnd(&epq);
+	return result;
+}
+
+/*
+ * Makes the table of rte all that a statement is about.  Has the user the
+ * privileges that it needs?
+ */
+static inline bool
+cust_init_range(EState *estate, RangeTblEntry *rte, AclMode required,
+				Bitmapset *selected, Bitmapset *inserted, Bitmapset *updated)
+{
+	List *range = list_make1(rte);
+#if PG_VERSION_NUM < 160000
+	RangeTblEntry *permission = rte;
+#else
+	List *permissions = NIL;
+	RTEPermissionInfo *permission = addRTEPermissionInfo(&permissions, rte);
+#endif
+
+	permission->requiredPerms = required;
+	permission->selectedCols = selected;
+	permission->insertedCols = inserted;
+	permission->updatedCols = updated;
+#if PG_VERSION_NUM < 160000
+	ExecInitRangeTable(estate, range);
+	return ExecCheckRTPerms(range, false);
+#elif PG_VERSION_NUM < 180000
+	ExecInitRangeTable(estate, range, permissions);
+	return ExecCheckPermissions(range, permissions, false);
+#else
+	ExecInitRangeTable(estate, range, permissions, bms_make_singleton(1));
+	return ExecCheckPermissions(range, permissions, false);
+#endif
+}
+
+/* are there columns that are computed from others? */
+#if PG_VERSION_NUM < 180000
+#define cust_has_generated(constr) ((constr)->has_generated_stored)
+#define cust_check_is_enforced(check) true
+#else
+#define cust_has_generated(constr) \
+	((constr)->has_generated_stored || (constr)->has_generated_virtual)
+#define cust_check_is_enforced(check) ((check)->ccenforced)
 #endif
 
 /* the index of the primary key */

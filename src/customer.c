@@ -8,10 +8,10 @@
 #include "postgres.h"
 
 #include "catalog/pg_type_d.h"
+#include "changes.h"
 #include "details.h"
 #include "email.h"
 #include "expect.h"
-#include "json.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
@@ -20,17 +20,11 @@
  * ------------------------------------------------------------------------
  */
 
-static const PlanQuery insert_customer = {
-	.text =
-		"INSERT INTO @store@.customer"
-		" (id, email, first_name, last_name, company_name, phone, metadata)"
-		" VALUES ($1, $2, $3, $4, $5, $6, $7)",
-	.unique = "customer_email_key",
-	.hint = "customers.find_or_create_guest returns the one who has it.",
-	.nargs = 7,
-	.argtypes = {INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-				 JSONBOID},
-};
+/* what a customer is created with */
+static const int given_columns[] = {CUSTOMER_ID,		   CUSTOMER_EMAIL,
+									CUSTOMER_FIRST_NAME,   CUSTOMER_LAST_NAME,
+									CUSTOMER_COMPANY_NAME, CUSTOMER_PHONE,
+									CUSTOMER_METADATA};
 
 static const PlanQuery insert_guest_unless_there = {
 	.text =
@@ -57,7 +51,7 @@ static const PlanQuery select_guest = {
  */
 static void
 read_new_customer(FunctionCallInfo fcinfo, const Store *store,
-				  NullableDatum values[7])
+				  NullableDatum values[lengthof(given_columns)])
 {
 	if (PG_ARGISNULL(0))
 		cust_report_null("email");
@@ -74,6 +68,20 @@ set_new_id(const Store *store, NullableDatum *id)
 	id->isnull = false;
 }
 
+static void
+insert_customer(const Store *store,
+				const NullableDatum values[lengthof(given_columns)])
+{
+	WriteTo table = cust_store_table(store, STORE_CUSTOMER);
+	WriteRow row = {0};
+
+	for (size_t i = 0; i < lengthof(given_columns); i++)
+		cust_write_set(&row, given_columns[i], values[i]);
+	table.unique = "customer_email_key";
+	table.hint = "customers.find_or_create_guest returns the one who has it.";
+	cust_write_insert(&table, &row);
+}
+
 PG_FUNCTION_INFO_V1(customers_create_customer);
 
 /*
@@ -84,12 +92,12 @@ Datum
 customers_create_customer(PG_FUNCTION_ARGS)
 {
 	const Store *store = cust_store_write();
-	NullableDatum values[7];
+	NullableDatum values[lengthof(given_columns)];
 
 	read_new_customer(fcinfo, store, values);
 	set_new_id(store, &values[0]);
 	cust_plan_begin();
-	cust_plan_run(&insert_customer, &store->target, values, 0);
+	insert_customer(store, values);
 	cust_plan_end();
 	PG_RETURN_DATUM(values[0].value);
 }
@@ -120,26 +128,23 @@ Datum
 customers_find_or_create_guest(PG_FUNCTION_ARGS)
 {
 	const Store *store = cust_store_write();
-	NullableDatum values[7];
+	NullableDatum values[lengthof(given_columns)];
 	int64 id;
 
 	read_new_customer(fcinfo, store, values);
 	cust_plan_begin();
 	for (int tries = 1; (id = find_guest(store, &values[1])) == 0; tries++)
 	{
-		PlanRows inserted;
-
 		CHECK_FOR_INTERRUPTS();
 		set_new_id(store, &values[0]);
-		inserted = cust_plan_run(tries < MAX_TRIES ?
-									 &insert_guest_unless_there :
-									 &insert_customer,
-								 &store->target, values, 0);
-		if (inserted.count > 0)
-		{
-			id = DatumGetInt64(values[0].value);
-			break;
-		}
+		if (tries == MAX_TRIES)
+			insert_customer(store, values);
+		else if (cust_plan_run(&insert_guest_unless_there, &store->target,
+							   values, 0)
+					 .count == 0)
+			continue;
+		id = DatumGetInt64(values[0].value);
+		break;
 	}
 	cust_plan_end();
 	PG_RETURN_INT64(id);
@@ -184,57 +189,20 @@ customers_customer_details(PG_FUNCTION_ARGS)
  * ------------------------------------------------------------------------
  */
 
-/* The parameters of an UPDATE; those of unchanged columns are not used. */
-enum ChangeParameter
-{
-	CHANGE_ID,
-	CHANGE_EXPECTED_VERSION,
-	CHANGE_METADATA,
-	CHANGE_REMOVED_KEYS,
-	CHANGE_EMAIL,
-	CHANGE_FIRST_NAME,
-	CHANGE_LAST_NAME,
-	CHANGE_COMPANY_NAME,
-	CHANGE_PHONE,
-	CHANGE_EXTERNAL_ID,
-	CHANGE_COUNT
-};
-
-static const char *const changeable[CHANGE_COUNT] =
-	{[CHANGE_METADATA] = "metadata",		 [CHANGE_EMAIL] = "email",
-	 [CHANGE_FIRST_NAME] = "first_name",	 [CHANGE_LAST_NAME] = "last_name",
-	 [CHANGE_COMPANY_NAME] = "company_name", [CHANGE_PHONE] = "phone",
-	 [CHANGE_EXTERNAL_ID] = "external_id"};
-
-static const PlanQuery update_template = {
-	.unique = "customer_email_key",
-	.hint = "customers.list_customers finds the one who has it.",
-	.nargs = CHANGE_COUNT,
-	.argtypes = {[CHANGE_ID] = INT8OID,
-				 [CHANGE_EXPECTED_VERSION] = INT8OID,
-				 [CHANGE_METADATA] = JSONBOID,
-				 [CHANGE_REMOVED_KEYS] = TEXTARRAYOID,
-				 [CHANGE_EMAIL] = TEXTOID,
-				 [CHANGE_FIRST_NAME] = TEXTOID,
-				 [CHANGE_LAST_NAME] = TEXTOID,
-				 [CHANGE_COMPANY_NAME] = TEXTOID,
-				 [CHANGE_PHONE] = TEXTOID,
-				 [CHANGE_EXTERNAL_ID] = TEXTOID},
-};
-
-static const PlanQuery select_version = {
-	.text = "SELECT version FROM @store@.customer WHERE id" EQ "$1",
-	.nargs = 1,
-	.argtypes = {INT8OID},
-};
+static const int changeable[] = {CUSTOMER_EMAIL,	  CUSTOMER_FIRST_NAME,
+								 CUSTOMER_LAST_NAME,  CUSTOMER_COMPANY_NAME,
+								 CUSTOMER_PHONE,	  CUSTOMER_METADATA,
+								 CUSTOMER_EXTERNAL_ID};
 
 static int
-change_parameter(const Store *store, const char *key)
+changed_column(const Store *store, const char *key)
 {
-	for (int i = CHANGE_METADATA; i < CHANGE_COUNT; i++)
+	const TableShape *shape = &cust_layout[STORE_CUSTOMER];
+
+	for (size_t i = 0; i < lengthof(changeable); i++)
 	{
-		if (changeable[i] && strcmp(changeable[i], key) == 0)
-			return i;
+		if (strcmp(shape->columns[changeable[i]].name, key) == 0)
+			return changeable[i];
 	}
 	if (strcmp(key, "password") == 0)
 		cust_report(
@@ -251,85 +219,6 @@ change_parameter(const Store *store, const char *key)
 		"unknown key \"%s\" in changes", key);
 }
 
-/* Adds " column = expression" for a change of metadata, which merges. */
-static void
-append_metadata(StringInfo text, const JsonbValue *value,
-				NullableDatum *values)
-{
-	Jsonb *metadata;
-
-	if (value->type == jbvNull)
-	{
-		appendStringInfoString(text, "metadata = '{}'");
-		return;
-	}
-	if (value->type != jbvBinary ||
-		!JsonContainerIsObject(value->val.binary.data))
-		cust_report_argument(
-			NULL, "key \"metadata\" of changes must be an object or null");
-	metadata = JsonbValueToJsonb(unconstify(JsonbValue *, value));
-	values[CHANGE_METADATA].value = JsonbPGetDatum(metadata);
-	values[CHANGE_METADATA].isnull = false;
-	values[CHANGE_REMOVED_KEYS].value = cust_json_null_keys(metadata);
-	values[CHANGE_REMOVED_KEYS].isnull = false;
-	appendStringInfo(text, "metadata = (metadata" CAT "$%d)" MINUS "$%d",
-					 CHANGE_METADATA + 1, CHANGE_REMOVED_KEYS + 1);
-}
-
-static void
-append_change(StringInfo text, int parameter, const JsonPair *pair,
-			  NullableDatum *values)
-{
-	if (parameter == CHANGE_METADATA)
-	{
-		append_metadata(text, &pair->value, values);
-		return;
-	}
-	if (pair->value.type == jbvString)
-	{
-		values[parameter].value = PointerGetDatum(
-			cust_json_string(&pair->value));
-		values[parameter].isnull = false;
-	}
-	else if (pair->value.type != jbvNull)
-		cust_report_argument(NULL,
-							 "key \"%s\" of changes must be a string or null",
-							 pair->key);
-	appendStringInfo(text, "%s = $%d", pair->key, parameter + 1);
-}
-
-/*
- * The UPDATE for the changes, of only the columns that change, so that the
- * owner's column privileges and UPDATE OF triggers mean what they say.
- */
-static const PlanQuery *
-build_update(const Store *store, Jsonb *changes, NullableDatum *values)
-{
-	PlanQuery query = update_template;
-	StringInfoData text;
-	const char *separator = " SET ";
-	ListCell *cell;
-
-	initStringInfo(&text);
-	appendStringInfoString(&text, "UPDATE @store@.customer");
-	foreach(cell, cust_json_pairs(changes))
-	{
-		JsonPair *pair = lfirst(cell);
-		int parameter = change_parameter(store, pair->key);
-
-		appendStringInfoString(&text, separator);
-		append_change(&text, parameter, pair, values);
-		separator = ", ";
-	}
-	appendStringInfo(&text, " WHERE id" EQ "$%d", CHANGE_ID + 1);
-	if (!values[CHANGE_EXPECTED_VERSION].isnull)
-		appendStringInfo(&text, " AND version" EQ "$%d",
-						 CHANGE_EXPECTED_VERSION + 1);
-	appendStringInfoString(&text, " RETURNING version");
-	query.text = text.data;
-	return cust_plan_dynamic(&query);
-}
-
 PG_FUNCTION_INFO_V1(customers_update_customer);
 
 /*
@@ -340,33 +229,36 @@ Datum
 customers_update_customer(PG_FUNCTION_ARGS)
 {
 	const Store *store = cust_store_write();
-	NullableDatum values[CHANGE_COUNT];
-	const PlanQuery *query = &select_version;
-	Jsonb *changes;
-	PlanRows rows;
+	WriteTo table = cust_store_table(store, STORE_CUSTOMER);
+	WriteWhere where = {
+		.returning = CUSTOMER_VERSION,
+	};
+	WriteRow row = {0};
+	List *changes;
+	ListCell *cell;
 	int64 version;
 
 	if (PG_ARGISNULL(0))
 		cust_report_null("customer_id");
-	if (PG_ARGISNULL(1))
-		cust_report_null("changes");
-	changes = PG_GETARG_JSONB_P(1);
-	if (!JB_ROOT_IS_OBJECT(changes))
-		cust_report_argument("Changes look like {\"phone\": \"+1 555 0100\"}.",
-							 "changes must be a JSON object");
-	for (int i = 0; i < CHANGE_COUNT; i++)
-		values[i] = (NullableDatum){0, true};
-	values[CHANGE_ID] = fcinfo->args[0];
-	values[CHANGE_EXPECTED_VERSION] = fcinfo->args[2];
+	changes = cust_changes_argument(fcinfo, 1, "{\"phone\": \"+1 555 0100\"}");
+	where.id = PG_GETARG_INT64(0);
+	if (!PG_ARGISNULL(2))
+	{
+		where.column = CUSTOMER_VERSION;
+		where.value = PG_GETARG_INT64(2);
+	}
+	foreach(cell, changes)
+	{
+		const JsonPair *change = lfirst(cell);
+
+		cust_changes_add(&row, table.shape, changed_column(store, change->key),
+						 change);
+	}
+	table.unique = "customer_email_key";
+	table.hint = "customers.list_customers finds the one who has it.";
 	cust_plan_begin();
-	if (JB_ROOT_COUNT(changes) > 0)
-		query = build_update(store, changes, values);
-	rows = cust_plan_run(query, &store->target, values, 0);
-	if (rows.count == 0 ||
-		(query == &select_version && !PG_ARGISNULL(2) &&
-		 cust_plan_int64(&rows, 0, 1) != PG_GETARG_INT64(2)))
+	if (!cust_changes_write(&table, &where, &row, &version))
 		cust_expect_failed(store, fcinfo->args[0], fcinfo->args[2]);
-	version = cust_plan_int64(&rows, 0, 1);
 	cust_plan_end();
 	PG_RETURN_INT64(version);
 }

@@ -113,8 +113,9 @@ may_be_read(Relation rel, const PlanTarget *target, FetchLock lock)
 						 ACLMASK_ALL) == needed;
 }
 
-static bool
-serves_key(Oid indexid, AttrNumber attnum)
+/* Is it a whole index that begins with the bigint column? */
+bool
+cust_fetch_serves_key(Oid indexid, AttrNumber attnum)
 {
 	Relation index = index_open(indexid, AccessShareLock);
 	Form_pg_index form = index->rd_index;
@@ -137,13 +138,13 @@ find_index(Relation rel, AttrNumber attnum)
 	List *indexes;
 	ListCell *cell;
 
-	if (OidIsValid(primary) && serves_key(primary, attnum))
+	if (OidIsValid(primary) && cust_fetch_serves_key(primary, attnum))
 		return primary;
 	indexes = RelationGetIndexList(rel);
 	foreach(cell, indexes)
 	{
 		if (lfirst_oid(cell) == primary ||
-			!serves_key(lfirst_oid(cell), attnum))
+			!cust_fetch_serves_key(lfirst_oid(cell), attnum))
 			continue;
 		result = lfirst_oid(cell);
 		break;
@@ -156,9 +157,9 @@ find_index(Relation rel, AttrNumber attnum)
  * Locks the row's newest version, which goes into slot, the way that the
  * executor does.  False if the row is gone.
  */
-static bool
-lock_row(Relation rel, HeapTuple found, Snapshot snapshot, FetchLock lock,
-		 TupleTableSlot *slot)
+bool
+cust_fetch_lock(Relation rel, HeapTuple found, Snapshot snapshot,
+				LockTupleMode mode, TupleTableSlot *slot)
 {
 	uint8 flags = TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS;
 	ItemPointerData tid = found->t_self;
@@ -167,8 +168,8 @@ lock_row(Relation rel, HeapTuple found, Snapshot snapshot, FetchLock lock,
 	if (!IsolationUsesXactSnapshot())
 		flags |= TUPLE_LOCK_FLAG_FIND_LAST_VERSION;
 	switch (table_tuple_lock(rel, &tid, snapshot, slot,
-							 GetCurrentCommandId(true), lock_modes[lock],
-							 LockWaitBlock, flags, &failure))
+							 GetCurrentCommandId(true), mode, LockWaitBlock,
+							 flags, &failure))
 	{
 		case TM_Ok:
 			return true;
@@ -250,7 +251,8 @@ lock_next(Relation rel, const TableShape *shape, SysScanDesc scan,
 			if (!found || lock == FETCH_UNLOCKED)
 				continue;
 		}
-		found = lock_row(rel, tuple, GetActiveSnapshot(), lock, slot);
+		found = cust_fetch_lock(rel, tuple, GetActiveSnapshot(),
+								lock_modes[lock], slot);
 		if (!found)
 			continue;
 		tuple = ExecFetchSlotHeapTuple(slot, false, NULL);

@@ -5,8 +5,11 @@
 #ifndef CUSTOMERS_FETCH_H
 #define CUSTOMERS_FETCH_H
 
+#include "executor/tuptable.h"
+#include "nodes/lockoptions.h"
 #include "plan.h"
 #include "shape.h"
+#include "utils/snapshot.h"
 
 typedef enum FetchLock
 {
@@ -34,6 +37,10 @@ typedef struct FetchedRow
 extern bool cust_fetch_row(const PlanTarget *target, Oid relid,
 						   const TableShape *shape, const FetchKey *key,
 						   FetchLock lock, FetchedRow *row);
+
+extern bool cust_fetch_serves_key(Oid indexid, AttrNumber attnum);
+extern bool cust_fetch_lock(Relation rel, HeapTuple found, Snapshot snapshot,
+							LockTupleMode mode, TupleTableSlot *slot);
 
 extern int64 cust_fetch_int64(const FetchedRow *row, int column);
 extern char *cust_fetch_text(const FetchedRow *row, int column);

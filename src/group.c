@@ -9,10 +9,10 @@
 #include "postgres.h"
 
 #include "catalog/pg_type_d.h"
+#include "changes.h"
 #include "funcapi.h"
 #include "grams.h"
 #include "guc.h"
-#include "json.h"
 #include "normalize.h"
 #include "page.h"
 #include "pagerows.h"
@@ -86,13 +86,6 @@ customers_customer_group_guard(PG_FUNCTION_ARGS)
  * ------------------------------------------------------------------------
  */
 
-static const PlanQuery insert_group = {
-	.text = "INSERT INTO @store@.customer_group (id, name, metadata)"
-			" VALUES ($1, $2, $3)",
-	.nargs = 3,
-	.argtypes = {INT8OID, TEXTOID, JSONBOID},
-};
-
 static const PlanQuery delete_group = {
 	.text = "DELETE FROM @store@.customer_group WHERE id" EQ "$1",
 	.nargs = 1,
@@ -106,18 +99,20 @@ Datum
 customers_create_group(PG_FUNCTION_ARGS)
 {
 	const Store *store = cust_store_write();
-	NullableDatum values[3];
+	WriteTo table = cust_store_table(store, STORE_GROUP);
+	WriteRow row = {0};
+	int64 id;
 
 	if (PG_ARGISNULL(0))
 		cust_report_null("name");
-	values[0].value = Int64GetDatum(cust_store_next_id(store, STORE_GROUP));
-	values[0].isnull = false;
-	values[1] = fcinfo->args[0];
-	values[2] = fcinfo->args[1];
+	id = cust_store_next_id(store, STORE_GROUP);
+	cust_write_set(&row, GROUP_ID, (NullableDatum){Int64GetDatum(id), false});
+	cust_write_set(&row, GROUP_NAME, fcinfo->args[0]);
+	cust_write_set(&row, GROUP_METADATA, fcinfo->args[1]);
 	cust_plan_begin();
-	cust_plan_run(&insert_group, &store->target, values, 0);
+	cust_write_insert(&table, &row);
 	cust_plan_end();
-	PG_RETURN_DATUM(values[0].value);
+	PG_RETURN_INT64(id);
 }
 
 PG_FUNCTION_INFO_V1(customers_delete_group);
@@ -144,115 +139,15 @@ customers_delete_group(PG_FUNCTION_ARGS)
  * ------------------------------------------------------------------------
  */
 
-/* The parameters of an UPDATE; those of unchanged columns are not used. */
-enum ChangeParameter
+static int
+changed_column(const char *key)
 {
-	CHANGE_ID,
-	CHANGE_NAME,
-	CHANGE_METADATA,
-	CHANGE_COUNT
-};
-
-#define CHANGE_ARGTYPES                                 \
-	{                                                   \
-		[CHANGE_ID] = INT8OID, [CHANGE_NAME] = TEXTOID, \
-		[CHANGE_METADATA] = JSONBOID                    \
-	}
-
-#define SET_NAME "name = $2"
-
-/* merges: a null value removes its key, a null object all of them */
-#define SET_METADATA                                                     \
-	"metadata = CASE WHEN $3 IS NULL THEN '{}' ELSE (metadata" CAT       \
-	"$3)" MINUS "ARRAY(SELECT e.key FROM pg_catalog.jsonb_each($3) AS e" \
-	" WHERE pg_catalog.jsonb_typeof(e.value)" EQ "'null') END"
-
-#define UPDATE_GROUP(changes)                                   \
-	"UPDATE @store@.customer_group SET " changes " WHERE id" EQ \
-	"$1 RETURNING version"
-
-/*
- * One for each set of columns, so that the owner's column privileges and
- * UPDATE OF triggers mean what they say.
- */
-static const PlanQuery update_name = {
-	.text = UPDATE_GROUP(SET_NAME),
-	.nargs = CHANGE_COUNT,
-	.argtypes = CHANGE_ARGTYPES,
-};
-
-static const PlanQuery update_metadata = {
-	.text = UPDATE_GROUP(SET_METADATA),
-	.nargs = CHANGE_COUNT,
-	.argtypes = CHANGE_ARGTYPES,
-};
-
-static const PlanQuery update_both = {
-	.text = UPDATE_GROUP(SET_NAME ", " SET_METADATA),
-	.nargs = CHANGE_COUNT,
-	.argtypes = CHANGE_ARGTYPES,
-};
-
-static const PlanQuery select_version = {
-	.text = "SELECT version FROM @store@.customer_group WHERE id" EQ "$1",
-	.nargs = CHANGE_COUNT,
-	.argtypes = CHANGE_ARGTYPES,
-};
-
-static NullableDatum
-name_value(const JsonbValue *value)
-{
-	if (value->type == jbvNull)
-		return (NullableDatum){0, true};
-	if (value->type != jbvString)
-		cust_report_argument(NULL, "key \"name\" of changes must be a string");
-	return (NullableDatum){PointerGetDatum(cust_json_string(value)), false};
-}
-
-static NullableDatum
-metadata_value(const JsonbValue *value)
-{
-	Jsonb *metadata;
-
-	if (value->type == jbvNull)
-		return (NullableDatum){0, true};
-	if (value->type != jbvBinary ||
-		!JsonContainerIsObject(value->val.binary.data))
-		cust_report_argument(
-			NULL, "key \"metadata\" of changes must be an object or null");
-	metadata = JsonbValueToJsonb(unconstify(JsonbValue *, value));
-	return (NullableDatum){JsonbPGetDatum(metadata), false};
-}
-
-/* The UPDATE for the changes, whose values are put into their places. */
-static const PlanQuery *
-choose_update(Jsonb *changes, NullableDatum *values)
-{
-	bool name = false;
-	bool metadata = false;
-	ListCell *cell;
-
-	foreach(cell, cust_json_pairs(changes))
-	{
-		JsonPair *pair = lfirst(cell);
-
-		if (strcmp(pair->key, "name") == 0)
-		{
-			name = true;
-			values[CHANGE_NAME] = name_value(&pair->value);
-		}
-		else if (strcmp(pair->key, "metadata") == 0)
-		{
-			metadata = true;
-			values[CHANGE_METADATA] = metadata_value(&pair->value);
-		}
-		else
-			cust_report_argument("Keys are name and metadata.",
-								 "unknown key \"%s\" in changes", pair->key);
-	}
-	if (name)
-		return metadata ? &update_both : &update_name;
-	return metadata ? &update_metadata : &select_version;
+	if (strcmp(key, "name") == 0)
+		return GROUP_NAME;
+	if (strcmp(key, "metadata") == 0)
+		return GROUP_METADATA;
+	cust_report_argument("Keys are name and metadata.",
+						 "unknown key \"%s\" in changes", key);
 }
 
 PG_FUNCTION_INFO_V1(customers_update_group);
@@ -262,26 +157,29 @@ Datum
 customers_update_group(PG_FUNCTION_ARGS)
 {
 	const Store *store = cust_store_write();
-	NullableDatum values[CHANGE_COUNT] = {{0, true}, {0, true}, {0, true}};
-	Jsonb *changes;
-	PlanRows rows;
+	WriteTo table = cust_store_table(store, STORE_GROUP);
+	WriteWhere where = {
+		.returning = GROUP_VERSION,
+	};
+	WriteRow row = {0};
+	List *changes;
+	ListCell *cell;
 	int64 version;
 
 	if (PG_ARGISNULL(0))
 		cust_report_null("group_id");
-	if (PG_ARGISNULL(1))
-		cust_report_null("changes");
-	changes = PG_GETARG_JSONB_P(1);
-	if (!JB_ROOT_IS_OBJECT(changes))
-		cust_report_argument("Changes look like {\"name\": \"VIP\"}.",
-							 "changes must be a JSON object");
-	values[CHANGE_ID] = fcinfo->args[0];
+	changes = cust_changes_argument(fcinfo, 1, "{\"name\": \"VIP\"}");
+	where.id = PG_GETARG_INT64(0);
+	foreach(cell, changes)
+	{
+		const JsonPair *change = lfirst(cell);
+
+		cust_changes_add(&row, table.shape, changed_column(change->key),
+						 change);
+	}
 	cust_plan_begin();
-	rows = cust_plan_run(choose_update(changes, values), &store->target,
-						 values, 0);
-	if (rows.count == 0)
-		cust_store_unknown(store, STORE_GROUP, PG_GETARG_INT64(0));
-	version = cust_plan_int64(&rows, 0, 1);
+	if (!cust_changes_write(&table, &where, &row, &version))
+		cust_store_unknown(store, STORE_GROUP, where.id);
 	cust_plan_end();
 	PG_RETURN_INT64(version);
 }

@@ -89,6 +89,16 @@ cust_json_end(JsonObject *object)
 	return JsonbPGetDatum(JsonbValueToJsonb(object->state.result));
 }
 
+/* An object without keys. */
+Jsonb *
+cust_json_empty(void)
+{
+	JsonObject object;
+
+	cust_json_begin(&object);
+	return DatumGetJsonbP(cust_json_end(&object));
+}
+
 /* The pairs of an object, as JsonPair; values that are containers stay so. */
 List *
 cust_json_pairs(Jsonb *object)

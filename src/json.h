@@ -20,6 +20,7 @@ extern void cust_json_text(JsonObject *object, const char *key,
 extern void cust_json_texts(JsonObject *object, const char *key,
 							const List *values);
 extern Datum cust_json_end(JsonObject *object);
+extern Jsonb *cust_json_empty(void);
 
 /* one pair of an object being read; key is NUL-terminated */
 typedef struct JsonPair

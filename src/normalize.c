@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "email.h"
+#include "json.h"
 #include "keyorder.h"
 #include "normalize.h"
 #include "space.h"
@@ -78,7 +79,7 @@ cust_normalize_metadata(TriggerRow *row, int column)
 
 	if (isnull)
 	{
-		value = DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"));
+		value = JsonbPGetDatum(cust_json_empty());
 		cust_trigger_set(row, column, value);
 	}
 	metadata = DatumGetJsonbP(value);

@@ -305,6 +305,24 @@ amend_error(const PlanQuery *query, ErrorData *error)
 	}
 }
 
+/*
+ * Throws the error that was caught on, as it is shown for the query.  context
+ * is where the work began.
+ */
+void
+cust_plan_rethrow(const PlanQuery *query, MemoryContext context)
+{
+	ErrorData *error;
+
+	if (!query->as_owner && query->unique == NULL)
+		PG_RE_THROW();
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	FlushErrorState();
+	amend_error(query, error);
+	ReThrowError(error);
+}
+
 /* Runs the query as whoever is the current user. */
 static PlanRows
 run_query(const PlanQuery *query, const PlanTarget *target,
@@ -328,16 +346,8 @@ run_query(const PlanQuery *query, const PlanTarget *target,
 	}
 	PG_CATCH();
 	{
-		ErrorData *error;
-
 		running = outer;
-		if (!query->as_owner && query->unique == NULL)
-			PG_RE_THROW();
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		amend_error(query, error);
-		ReThrowError(error);
+		cust_plan_rethrow(query, context);
 	}
 	PG_END_TRY();
 	running = outer;

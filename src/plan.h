@@ -5,6 +5,7 @@
 #ifndef CUSTOMERS_PLAN_H
 #define CUSTOMERS_PLAN_H
 
+#include "compat.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 
@@ -72,6 +73,8 @@ extern void cust_plan_begin(void);
 extern void cust_plan_end(void);
 extern PlanRows cust_plan_run(const PlanQuery *query, const PlanTarget *target,
 							  const NullableDatum *args, long limit);
+pg_noreturn extern void cust_plan_rethrow(const PlanQuery *query,
+										  MemoryContext context);
 extern const PlanQuery *cust_plan_dynamic(const PlanQuery *query);
 extern void cust_plan_utility(const char *statement);
 extern void cust_plan_forget(Oid schema);

@@ -11,6 +11,7 @@
 #include "plan.h"
 #include "report.h"
 #include "utils/rel.h"
+#include "write.h"
 
 /* A verified store; valid until the end of the statement. */
 typedef struct Store
@@ -36,6 +37,7 @@ extern bool cust_store_fetch(const Store *store, StoreTable table, int64 id,
 extern bool cust_store_fetch_by(const Store *store, StoreTable table,
 								const FetchKey *key, FetchLock lock,
 								FetchedRow *row);
+extern WriteTo cust_store_table(const Store *store, StoreTable table);
 extern int64 cust_store_next_id(const Store *store, StoreTable table);
 extern void cust_store_refuse_superuser(const PlanTarget *target);
 extern bool cust_store_exists(Oid schema);

@@ -45,6 +45,17 @@ cust_store_fetch(const Store *store, StoreTable table, int64 id,
 	return cust_store_fetch_by(store, table, &key, lock, row);
 }
 
+/* A table of the store, to be written to by write.c. */
+WriteTo
+cust_store_table(const Store *store, StoreTable table)
+{
+	return (WriteTo){
+		.target = &store->target,
+		.relid = store->tables[table],
+		.shape = &cust_layout[table],
+	};
+}
+
 /*
  * Has the caller the privilege on the table or, if column is not NULL, on
  * that column?

@@ -83,15 +83,6 @@ customers_request_order_transfer(PG_FUNCTION_ARGS)
  * ------------------------------------------------------------------------
  */
 
-static const PlanQuery resolve_transfer = {
-	.text = "UPDATE @store@.order_transfer"
-			" SET status = $2, approval_token = $3, decline_reason = $4"
-			" WHERE id" EQ "$1",
-	.as_owner = true,
-	.nargs = 4,
-	.argtypes = {INT8OID, TEXTOID, TEXTOID, TEXTOID},
-};
-
 /* The transfer of that id; raises 23503 if there is none. */
 static void
 read_transfer(const Store *store, int64 id, FetchLock lock, FetchedRow *row)
@@ -150,19 +141,22 @@ resolve(FunctionCallInfo fcinfo, const char *status, NullableDatum token,
 		NullableDatum reason)
 {
 	const Store *store = cust_store_write();
-	NullableDatum values[4];
+	WriteTo table = cust_store_table(store, STORE_TRANSFER);
+	WriteRow changes = {0};
+	WriteWhere where = {0};
 
 	if (PG_ARGISNULL(0))
 		cust_report_null("transfer_id");
+	where.id = PG_GETARG_INT64(0);
 	cust_store_require(store, STORE_TRANSFER, ACL_UPDATE, "status");
+	cust_write_set(&changes, TRANSFER_STATUS,
+				   (NullableDatum){CStringGetTextDatum(status), false});
+	cust_write_set(&changes, TRANSFER_APPROVAL_TOKEN, token);
+	cust_write_set(&changes, TRANSFER_DECLINE_REASON, reason);
+	table.as_owner = true;
 	cust_plan_begin();
-	lock_request(store, PG_GETARG_INT64(0));
-	values[0] = fcinfo->args[0];
-	values[1].value = CStringGetTextDatum(status);
-	values[1].isnull = false;
-	values[2] = token;
-	values[3] = reason;
-	cust_plan_run(&resolve_transfer, &store->target, values, 0);
+	lock_request(store, where.id);
+	(void) cust_write_update(&table, &where, &changes, NULL);
 	cust_plan_end();
 }
 
@@ -284,21 +278,6 @@ customers_order_transfers(PG_FUNCTION_ARGS)
  * ------------------------------------------------------------------------
  */
 
-static const PlanQuery move_order = {
-	.text = "UPDATE @store@.orders SET customer_id = $2 WHERE id" EQ "$1",
-	.as_owner = true,
-	.nargs = 2,
-	.argtypes = {INT8OID, INT8OID},
-};
-
-static const PlanQuery move_order_and_email = {
-	.text = "UPDATE @store@.orders o SET customer_id = c.id, email = c.email"
-			" FROM @store@.customer c WHERE o.id" EQ "$1 AND c.id" EQ "$2",
-	.as_owner = true,
-	.nargs = 2,
-	.argtypes = {INT8OID, INT8OID},
-};
-
 /* Did the UPDATE accept a request? */
 static bool
 was_accepted(const TriggerRow *row)
@@ -321,6 +300,29 @@ is_true(const TriggerRow *row, int column)
 	return !isnull && DatumGetBool(value);
 }
 
+/* Gives the order to the new owner, and his e-mail if that was asked for. */
+static void
+move_order(const Store *store, const TriggerRow *row)
+{
+	WriteTo table = cust_store_table(store, STORE_ORDERS);
+	WriteWhere where = {
+		.id = cust_trigger_new_id(row, TRANSFER_ORDER_ID),
+	};
+	int64 owner = cust_trigger_new_id(row, TRANSFER_TO_CUSTOMER_ID);
+	WriteRow changes = {0};
+	FetchedRow customer;
+
+	cust_write_set(&changes, ORDERS_CUSTOMER_ID,
+				   (NullableDatum){Int64GetDatum(owner), false});
+	if (is_true(row, TRANSFER_UPDATE_ORDER_EMAIL) &&
+		cust_store_fetch(store, STORE_CUSTOMER, owner, FETCH_UNLOCKED,
+						 &customer))
+		cust_write_set(&changes, ORDERS_EMAIL,
+					   customer.columns[CUSTOMER_EMAIL]);
+	table.as_owner = true;
+	(void) cust_write_update(&table, &where, &changes, NULL);
+}
+
 PG_FUNCTION_INFO_V1(customers_order_transfer_apply);
 
 /*
@@ -331,25 +333,13 @@ Datum
 customers_order_transfer_apply(PG_FUNCTION_ARGS)
 {
 	TriggerRow row;
-	const Store *store;
-	NullableDatum values[2];
 
 	cust_trigger_open(fcinfo, &cust_layout[STORE_TRANSFER], TRIGGER_AFTER_ROW,
 					  TRIGGER_UPDATE, &row);
 	if (!was_accepted(&row))
 		return PointerGetDatum(NULL);
-	store = cust_store_of(row.data->tg_relation);
-	values[0].value = Int64GetDatum(
-		cust_trigger_new_id(&row, TRANSFER_ORDER_ID));
-	values[0].isnull = false;
-	values[1].value = Int64GetDatum(
-		cust_trigger_new_id(&row, TRANSFER_TO_CUSTOMER_ID));
-	values[1].isnull = false;
 	cust_plan_begin();
-	cust_plan_run(is_true(&row, TRANSFER_UPDATE_ORDER_EMAIL) ?
-					  &move_order_and_email :
-					  &move_order,
-				  &store->target, values, 0);
+	move_order(cust_store_of(row.data->tg_relation), &row);
 	cust_plan_end();
 	return PointerGetDatum(NULL);
 }
