@@ -60,6 +60,13 @@ foreign_code_point(const char *s)
 	return utf8_to_unicode((const unsigned char *) s);
 }
 
+/* The length of the character that starts here. */
+static int
+character_length(const char *s)
+{
+	return IS_HIGHBIT_SET(*s) ? pg_mblen(s) : 1;
+}
+
 /* The fault of the local part s[0..length), or NULL. */
 static const char *
 local_part_fault(const char *s, int length)
@@ -78,7 +85,7 @@ local_part_fault(const char *s, int length)
 		if (c <= ' ' || c == 0x7F ||
 			(foreign != 0 && is_foreign_blank(foreign)))
 			return "it contains a space or control character";
-		i += pg_mblen(s + i);
+		i += character_length(s + i);
 	}
 	return NULL;
 }
@@ -105,7 +112,7 @@ label_fault(const char *s, int length)
 		return "a label of its domain is empty";
 	if (s[0] == '-' || s[length - 1] == '-')
 		return "a label of its domain starts or ends with a hyphen";
-	for (int i = 0; i < length; i += pg_mblen(s + i))
+	for (int i = 0; i < length; i += character_length(s + i))
 	{
 		if (!is_label_character(s + i))
 			return "its domain contains a character that is neither letter, digit nor hyphen";

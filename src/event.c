@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_type_d.h"
 #include "email.h"
 #include "event.h"
@@ -183,17 +184,6 @@ cust_event_time_text(TimestampTz time)
  * ------------------------------------------------------------------------
  */
 
-static bool
-is_listed(const ChangedRow *row, AttrNumber attnum, const int *columns, int n)
-{
-	for (int i = 0; i < n; i++)
-	{
-		if (row->trigger->attnums[columns[i]] == attnum)
-			return true;
-	}
-	return false;
-}
-
 /* Is it metadata without any key? */
 static bool
 is_empty_object(Form_pg_attribute att, Datum value)
@@ -215,8 +205,13 @@ cust_event_changed_columns(const ChangedRow *row, const int *kept, int nkept)
 {
 	TupleDesc desc = row->trigger->desc;
 	TupleTableSlot *present = row->new ? row->new : row->old;
+	bool is_kept[MaxHeapAttributeNumber];
 	List *names = NIL;
 
+	memset(is_kept, false, desc->natts);
+	for (int i = 0; i < nkept; i++)
+		is_kept[row->trigger->attnums[kept[i]] - 1] = true;
+	slot_getallattrs(present);
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
@@ -225,10 +220,10 @@ cust_event_changed_columns(const ChangedRow *row, const int *kept, int nkept)
 		Datum old = 0;
 		Datum new = 0;
 
-		if (att->attisdropped || att->attgenerated != '\0' ||
-			is_listed(row, att->attnum, kept, nkept))
+		if (is_kept[i] || att->attisdropped || att->attgenerated != '\0')
 			continue;
-		new = slot_getattr(present, att->attnum, &new_null);
+		new = present->tts_values[i];
+		new_null = present->tts_isnull[i];
 		if (row->old && row->new)
 			old = slot_getattr(row->old, att->attnum, &old_null);
 		else if (!new_null)

@@ -90,25 +90,26 @@ write_rows(Import *import)
 static Datum
 describe_refused(const Import *import)
 {
-	JsonObject array = {0};
+	JsonbValue *refused = palloc(Max(import->nrows, 1) * sizeof(JsonbValue));
+	int n = 0;
 
-	cust_push_jsonb(&array.state, WJB_BEGIN_ARRAY, NULL);
 	for (int i = 0; i < import->nrows; i++)
 	{
 		const ImportRow *row = &import->rows[i];
+		JsonObject *object;
 
 		if (row->sqlstate == 0)
 			continue;
-		cust_push_jsonb(&array.state, WJB_BEGIN_OBJECT, NULL);
-		cust_json_int64(&array, "row", row->number);
-		cust_json_text(&array, "sqlstate",
+		object = palloc(sizeof(JsonObject));
+		cust_json_begin(object);
+		cust_json_int64(object, "row", row->number);
+		cust_json_text(object, "sqlstate",
 					   pstrdup(unpack_sql_state(row->sqlstate)));
-		cust_json_text(&array, "rule", row->rule);
-		cust_json_text(&array, "message", row->message);
-		cust_push_jsonb(&array.state, WJB_END_OBJECT, NULL);
+		cust_json_text(object, "rule", row->rule);
+		cust_json_text(object, "message", row->message);
+		refused[n++] = cust_json_value(object);
 	}
-	cust_push_jsonb(&array.state, WJB_END_ARRAY, NULL);
-	return JsonbPGetDatum(JsonbValueToJsonb(array.state.result));
+	return cust_json_array(refused, n);
 }
 
 static Jsonb *

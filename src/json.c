@@ -11,82 +11,144 @@
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
-/* A string value of s, which must outlive the builder. */
-static JsonbValue
-string_value(const char *s)
-{
-	JsonbValue value;
-
-	value.type = jbvString;
-	value.val.string.val = unconstify(char *, s);
-	value.val.string.len = strlen(s);
-	return value;
-}
+/* ------------------------------------------------------------------------
+ * Building
+ *
+ * Events are built for every row of a bulk load, so the values that
+ * JsonbValueToJsonb takes are made in place; pushing token by token takes
+ * twice as long.
+ * ------------------------------------------------------------------------
+ */
 
 static void
-push_key(JsonObject *object, const char *key)
+set_string(JsonbValue *value, const char *s)
 {
-	JsonbValue value = string_value(key);
-
-	cust_push_jsonb(&object->state, WJB_KEY, &value);
+	value->type = jbvString;
+	value->val.string.val = unconstify(char *, s);
+	value->val.string.len = strlen(s);
 }
 
-/* Starts an object; everything is allocated in the current context. */
+/* A new pair with that key; the place of its value. */
+static JsonbValue *
+add_pair(JsonObject *object, const char *key)
+{
+	JsonbPair *pair = &object->pairs[object->n++];
+
+	Assert(object->n <= JSON_MAX_PAIRS);
+	set_string(&pair->key, key);
+	return &pair->value;
+}
+
+/* Starts an object. */
 void
 cust_json_begin(JsonObject *object)
 {
-	memset(object, 0, sizeof(*object));
-	cust_push_jsonb(&object->state, WJB_BEGIN_OBJECT, NULL);
+	object->n = 0;
 }
 
 void
 cust_json_int64(JsonObject *object, const char *key, int64 number)
 {
-	JsonbValue value;
+	JsonbValue *value = add_pair(object, key);
 
-	push_key(object, key);
-	value.type = jbvNumeric;
-	value.val.numeric = int64_to_numeric(number);
-	cust_push_jsonb(&object->state, WJB_VALUE, &value);
+	value->type = jbvNumeric;
+	value->val.numeric = int64_to_numeric(number);
 }
 
 /* NULL adds the value null. */
 void
 cust_json_text(JsonObject *object, const char *key, const char *s)
 {
-	JsonbValue value = {
-		.type = jbvNull,
+	JsonbValue *value = add_pair(object, key);
+
+	if (s != NULL)
+		set_string(value, s);
+	else
+		value->type = jbvNull;
+}
+
+static JsonbValue
+array_value(JsonbValue *elements, int n)
+{
+	JsonbValue array = {
+		.type = jbvArray,
 	};
 
-	push_key(object, key);
-	if (s != NULL)
-		value = string_value(s);
-	cust_push_jsonb(&object->state, WJB_VALUE, &value);
+	array.val.array.nElems = n;
+	array.val.array.elems = elements;
+	array.val.array.rawScalar = false;
+	return array;
 }
 
 /* An array of strings. */
 void
 cust_json_texts(JsonObject *object, const char *key, const List *values)
 {
+	JsonbValue *elements = palloc(Max(list_length(values), 1) *
+								  sizeof(JsonbValue));
 	const ListCell *cell;
+	int n = 0;
 
-	push_key(object, key);
-	cust_push_jsonb(&object->state, WJB_BEGIN_ARRAY, NULL);
 	foreach(cell, values)
-	{
-		JsonbValue value = string_value(lfirst(cell));
-
-		cust_push_jsonb(&object->state, WJB_ELEM, &value);
-	}
-	cust_push_jsonb(&object->state, WJB_END_ARRAY, NULL);
+		set_string(&elements[n++], lfirst(cell));
+	*add_pair(object, key) = array_value(elements, n);
 }
 
-/* The finished object as a jsonb datum. */
+/* Is the key of a pair behind that of another, as jsonb sorts them? */
+static bool
+is_behind(const JsonbPair *a, const JsonbPair *b)
+{
+	int length = a->key.val.string.len;
+
+	if (length != b->key.val.string.len)
+		return length > b->key.val.string.len;
+	return memcmp(a->key.val.string.val, b->key.val.string.val, length) > 0;
+}
+
+static void
+sort_pairs(JsonbPair *pairs, int n)
+{
+	for (int i = 1; i < n; i++)
+	{
+		JsonbPair pair = pairs[i];
+		int place = i;
+
+		for (; place > 0 && is_behind(&pairs[place - 1], &pair); place--)
+			pairs[place] = pairs[place - 1];
+		pairs[place] = pair;
+	}
+}
+
+/* The finished object as a value, which is made of it. */
+JsonbValue
+cust_json_value(JsonObject *object)
+{
+	JsonbValue value = {
+		.type = jbvObject,
+	};
+
+	sort_pairs(object->pairs, object->n);
+	value.val.object.nPairs = object->n;
+	value.val.object.pairs = object->pairs;
+	return value;
+}
+
+/* The finished object as a jsonb datum, in the current context. */
 Datum
 cust_json_end(JsonObject *object)
 {
-	cust_push_jsonb(&object->state, WJB_END_OBJECT, NULL);
-	return JsonbPGetDatum(JsonbValueToJsonb(object->state.result));
+	JsonbValue value = cust_json_value(object);
+
+	return JsonbPGetDatum(JsonbValueToJsonb(&value));
+}
+
+/* The array of these as a jsonb datum. */
+Datum
+cust_json_array(JsonbValue *elements, int n)
+{
+	JsonbValue value = array_value(elements, n);
+
+	return JsonbPGetDatum(JsonbValueToJsonb(&value));
 }
 
 /* An object without keys. */
@@ -98,6 +160,11 @@ cust_json_empty(void)
 	cust_json_begin(&object);
 	return DatumGetJsonbP(cust_json_end(&object));
 }
+
+/* ------------------------------------------------------------------------
+ * Reading
+ * ------------------------------------------------------------------------
+ */
 
 /* The pairs of an object, as JsonPair; values that are containers stay so. */
 List *

@@ -8,9 +8,13 @@
 #include "compat.h"
 #include "nodes/pg_list.h"
 
+#define JSON_MAX_PAIRS 8
+
+/* An object under construction: keys and strings must outlive it. */
 typedef struct JsonObject
 {
-	JsonbInState state;
+	int n;
+	JsonbPair pairs[JSON_MAX_PAIRS];
 } JsonObject;
 
 extern void cust_json_begin(JsonObject *object);
@@ -20,6 +24,8 @@ extern void cust_json_text(JsonObject *object, const char *key,
 extern void cust_json_texts(JsonObject *object, const char *key,
 							const List *values);
 extern Datum cust_json_end(JsonObject *object);
+extern JsonbValue cust_json_value(JsonObject *object);
+extern Datum cust_json_array(JsonbValue *elements, int n);
 extern Jsonb *cust_json_empty(void);
 
 /* one pair of an object being read; key is NUL-terminated */
