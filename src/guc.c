@@ -10,7 +10,10 @@
 
 #include "guc.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 char *cust_guc_store;
@@ -137,11 +140,37 @@ cust_guc_email_settled(TimestampTz changed_at)
 	return changed_at == 0 || changed_at + hold <= GetCurrentTimestamp();
 }
 
-/* The role that the session acts as, outside of any function. */
+/* the role whose name is known; invalid when it may have been renamed */
+static Oid named_role = InvalidOid;
+static NameData role_name;
+
+static void
+forget_role(Datum arg, int cacheid, uint32 hashvalue)
+{
+	named_role = InvalidOid;
+}
+
+/*
+ * The role that the session acts as, outside of any function.  Valid until the
+ * next call: every row of a bulk load asks for it.
+ */
 const char *
 cust_guc_outer_role(void)
 {
-	return GetUserNameFromId(GetOuterUserId(), false);
+	static bool registered = false;
+	Oid role = GetOuterUserId();
+
+	if (!registered)
+	{
+		CacheRegisterSyscacheCallback(AUTHOID, forget_role, (Datum) 0);
+		registered = true;
+	}
+	if (role != named_role)
+	{
+		namestrcpy(&role_name, GetUserNameFromId(role, false));
+		named_role = role;
+	}
+	return NameStr(role_name);
 }
 
 /* Who acts: the setting customers.actor, by default the role. */

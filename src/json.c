@@ -189,6 +189,23 @@ cust_json_pairs(Jsonb *object)
 	return pairs;
 }
 
+/* The keys of an object, as text. */
+List *
+cust_json_keys(Jsonb *object)
+{
+	List *keys = NIL;
+	JsonbIterator *iterator = JsonbIteratorInit(&object->root);
+	JsonbValue value;
+	JsonbIteratorToken token;
+
+	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			keys = lappend(keys, cust_json_string(&value));
+	}
+	return keys;
+}
+
 /* The keys of an object whose value is null, as a text[]. */
 Datum
 cust_json_null_keys(Jsonb *object)

@@ -36,6 +36,7 @@ typedef struct JsonPair
 } JsonPair;
 
 extern List *cust_json_pairs(Jsonb *object);
+extern List *cust_json_keys(Jsonb *object);
 extern Datum cust_json_null_keys(Jsonb *object);
 extern text *cust_json_string(const JsonbValue *value);
 

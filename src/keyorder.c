@@ -54,8 +54,9 @@ cust_keyorder_complete(Jsonb *object, ArrayType *order)
 	Datum *given;
 	bool *nulls;
 	int ngiven;
-	List *pairs;
+	List *others;
 	ListCell *cell;
+	int nordered;
 
 	deconstruct_array(order, TEXTOID, -1, false, TYPALIGN_INT, &given, &nulls,
 					  &ngiven);
@@ -67,13 +68,13 @@ cust_keyorder_complete(Jsonb *object, ArrayType *order)
 			keys[n++] = given[i];
 	}
 	/* the usual case: nothing to append */
-	pairs = n < nkeys ? cust_json_pairs(object) : NIL;
-	foreach(cell, pairs)
+	others = n < nkeys ? cust_json_keys(object) : NIL;
+	nordered = n;
+	foreach(cell, others)
 	{
-		JsonPair *pair = lfirst(cell);
-		text *key = cstring_to_text(pair->key);
+		text *key = lfirst(cell);
 
-		if (!is_listed(keys, n, key))
+		if (!is_listed(keys, nordered, key))
 			keys[n++] = PointerGetDatum(key);
 	}
 	return construct_array(keys, n, TEXTOID, -1, false, TYPALIGN_INT);

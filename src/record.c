@@ -124,7 +124,7 @@ static void
 write_events(Recorder *recorder)
 {
 	Oid sequence = recorder->store->sequences[STORE_EVENT];
-	InsertRow *rows = palloc0(recorder->ndrafts * sizeof(InsertRow));
+	InsertRow *rows = palloc(recorder->ndrafts * sizeof(InsertRow));
 	Datum role = CStringGetTextDatum(cust_guc_outer_role());
 	Datum actor = CStringGetTextDatum(cust_guc_current_actor());
 	Datum now = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
@@ -134,6 +134,7 @@ write_events(Recorder *recorder)
 		EventDraft *draft = &recorder->drafts[i];
 		InsertRow *row = &rows[i];
 
+		memset(row->nulls, false, sizeof(row->nulls));
 		draft->id = nextval_internal(sequence, false);
 		set_id(row, EVENT_ID, draft->id);
 		row->values[EVENT_TYPE] = CStringGetTextDatum(draft->type);
@@ -200,12 +201,40 @@ fill_delivery(const Recorder *recorder, const EventDraft *draft,
 	row->values[DELIVERY_CREATED_AT] = now;
 }
 
+/*
+ * Which of the subscriptions want the event of a draft, in the order of their
+ * list.  The drafts of a statement are mostly of one type: then the answer for
+ * the one before still stands in wants.
+ */
+static void
+find_wants(const Recorder *recorder, int draft, List *all, bool *wants)
+{
+	const char *type = recorder->drafts[draft].type;
+	ListCell *cell;
+	int n = 0;
+
+	if (draft > 0 && strcmp(type, recorder->drafts[draft - 1].type) == 0)
+		return;
+	foreach(cell, all)
+		wants[n++] = cust_subscribed_wants(lfirst(cell), type);
+}
+
+static void
+ring(const Recorder *recorder, const Subscription *subscription,
+	 const EventDraft *draft)
+{
+	if (subscription->doorbell)
+		cust_doorbell_ring(recorder->store->target.name,
+						   TextDatumGetCString(subscription->name),
+						   draft->type, draft->order_id, draft->transfer_id);
+}
+
 /* Makes a delivery of each draft for each subscription that wants it. */
 static void
 write_deliveries(Recorder *recorder)
 {
-	const PlanTarget *target = &recorder->store->target;
 	List *all = subscriptions(recorder);
+	bool *wants = palloc(list_length(all) * sizeof(bool) + 1);
 	InsertRow *rows = NULL;
 	int n = 0;
 
@@ -214,27 +243,22 @@ write_deliveries(Recorder *recorder)
 		EventDraft *draft = &recorder->drafts[i];
 		ListCell *cell;
 
+		find_wants(recorder, i, all, wants);
 		foreach(cell, all)
 		{
-			Subscription *subscription = lfirst(cell);
-
-			if (!cust_subscribed_wants(subscription, draft->type))
+			if (!wants[foreach_current_index(cell)])
 				continue;
 			if (rows == NULL)
 				rows = palloc_extended((Size) recorder->ndrafts *
 										   list_length(all) *
 										   sizeof(InsertRow),
 									   MCXT_ALLOC_HUGE);
-			fill_delivery(recorder, draft, subscription, &rows[n++]);
-			if (subscription->doorbell)
-				cust_doorbell_ring(target->name,
-								   TextDatumGetCString(subscription->name),
-								   draft->type, draft->order_id,
-								   draft->transfer_id);
+			fill_delivery(recorder, draft, lfirst(cell), &rows[n++]);
+			ring(recorder, lfirst(cell), draft);
 		}
 	}
 	if (n > 0)
-		cust_insert_rows(&into_delivery, target,
+		cust_insert_rows(&into_delivery, &recorder->store->target,
 						 recorder->store->tables[STORE_DELIVERY], rows, n);
 }
 
