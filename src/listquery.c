@@ -48,7 +48,10 @@
 
 /* a word in fewer rows than one of so many is rare; or very rare */
 #define RARE 10
-#define VERY_RARE 100
+#define VERY_RARE 50
+
+/* so many rows can be tested in order while the search index finds one */
+#define TESTED_PER_FOUND 2
 
 /* ------------------------------------------------------------------------
  * Sorts
@@ -294,8 +297,9 @@ list_by_conditions(const ListPage *page, Way way)
 typedef struct Sample
 {
 	int64 rows;
-	int64 found;  /* by the search index */
-	int64 fulfil; /* all conditions */
+	int64 found;	  /* by the search index */
+	int64 fulfil;	  /* all conditions */
+	double customers; /* how many there are about */
 } Sample;
 
 static BlockNumber
@@ -320,6 +324,7 @@ take_sample(const ListPage *page)
 	const Conditions *conditions = &page->conditions;
 	BlockNumber blocks = customer_blocks(page->store);
 	ListPage sampled = *page;
+	Sample sample;
 	StringInfoData text;
 	PlanRows rows;
 
@@ -337,15 +342,36 @@ take_sample(const ListPage *page)
 					 conditions->indexed ? conditions->indexed : "true",
 					 conditions->created.data, conditions->tested.data);
 	rows = run_steady(&sampled, &text, 1);
-	return (Sample){cust_plan_int64(&rows, 0, 1), cust_plan_int64(&rows, 0, 2),
-					cust_plan_int64(&rows, 0, 3)};
+	sample.rows = cust_plan_int64(&rows, 0, 1);
+	sample.found = cust_plan_int64(&rows, 0, 2);
+	sample.fulfil = cust_plan_int64(&rows, 0, 3);
+	sample.customers = (double) sample.rows * blocks / SAMPLE_BLOCKS;
+	return sample;
 }
 
-/* Is what the search index finds less than one of so many rows? */
+/* Is what the search index finds few of the rows? */
 static bool
 is_rare(const Sample *sample, int one_of)
 {
 	return sample->found * one_of < sample->rows;
+}
+
+/*
+ * Has the search index likely found all rows of the words before as many are
+ * met in order as fill the page?  Each way's rows: the words' share of all
+ * customers, and the page's size by the share that fulfils the conditions.
+ */
+static bool
+is_sooner_found(const Sample *sample, const ListPage *page)
+{
+	double rows = sample->rows;
+
+	/* in these orders the rows of a word lie close together, perhaps far off */
+	if (page->sort == SORT_EMAIL || page->sort == SORT_LAST_NAME)
+		return is_rare(sample, VERY_RARE);
+	return TESTED_PER_FOUND * sample->found * sample->customers *
+		sample->fulfil <
+		page->size * rows * rows;
 }
 
 /* Are there likely enough rows in the last window for half a page? */
@@ -418,7 +444,7 @@ list_under_conditions(const ListPage *page)
 				   &rows))
 		return rows;
 	sample = take_sample(page);
-	if (!(conditions->by_grams && is_rare(&sample, VERY_RARE)) &&
+	if (!(conditions->by_grams && is_sooner_found(&sample, page)) &&
 		promises_page(&sample, page) && try_window(page, LAST_WINDOW, &rows))
 		return rows;
 	return list_by_conditions(page, choose_way(page, &sample));
