@@ -2,8 +2,8 @@
  * customer.c
  *		Customers: creating, reading and changing them.
  *
- * The functions are one statement each, which the guard in customer_guard.c
- * judges like anybody's.
+ * The functions are one INSERT, UPDATE or SELECT each, which the guard in
+ * customer_guard.c judges like anybody's.
  */
 #include "postgres.h"
 

@@ -357,9 +357,8 @@ is_rare(const Sample *sample, int one_of)
 }
 
 /*
- * Has the search index likely found all rows of the words before as many are
- * met in order as fill the page?  Each way's rows: the words' share of all
- * customers, and the page's size by the share that fulfils the conditions.
+ * Are the rows of the words, which the search index finds, likely fewer than
+ * those that are met in order until the page is full?
  */
 static bool
 is_sooner_found(const Sample *sample, const ListPage *page)

@@ -7,7 +7,6 @@ use warnings;
 use FindBin;
 use lib $FindBin::RealBin;
 use Shop;
-use IPC::Run qw(start pump finish timeout);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -18,42 +17,11 @@ my $slack = 128 * 1024;		# what a session may gain and still be called flat
 plan skip_all => "CUSTOMERS_SOAK_CALLS must be at least " . 2 * $warm_up if $calls < 2 * $warm_up;
 
 my $node = shop_node('memory', conf => "synchronous_commit = off\nmax_wal_size = 4GB\nautovacuum_naptime = 1s\n");
-my ($in, $out, $err) = ('', '', '');
-my $session = start [ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres') ],
-  '<', \$in, '>', \$out, '2>', \$err, timeout(3600);
-my $marks = 0;
-my $tolerant = 0;		# errors are expected
-
-# Runs sql in the one session that is measured; returns its output.
-sub ask
-{
-	my ($sql) = @_;
-	my $mark = 'mark' . ++$marks;
-
-	$in .= "$sql\n\\echo $mark\n";
-	while ($out !~ /^$mark$/m)
-	{
-		pump $session;
-		die "the session failed: $err" if $err ne '' && !$tolerant;
-	}
-	my $answer = $out =~ s/^$mark\n//mr;
-	$out = '';
-	chomp $answer;
-	return $answer;
-}
-
-# Bytes of all memory contexts of the session, but for those that are named.
-sub memory
-{
-	my $but = join ', ', map { "'$_'" } @_;
-
-	return ask('SELECT sum(total_bytes) FROM pg_backend_memory_contexts'
-		  . ($but ? " WHERE name NOT IN ($but)" : '') . ';');
-}
+my $session = open_session($node);
 
 $node->safe_psql('postgres', q{INSERT INTO shop.customer (email, has_account, external_id)
 	SELECT 'c' || n || '@example.com', true, 'c-' || n FROM generate_series(1, 100) n});
-ask('CREATE PROCEDURE soak(first int, last int) LANGUAGE plpgsql AS $$
+$session->ask('CREATE PROCEDURE soak(first int, last int) LANGUAGE plpgsql AS $$
 	BEGIN
 		FOR n IN first..last LOOP
 			PERFORM customers.update_customer(1 + n % 100, pg_catalog.jsonb_build_object(\'phone\', n::text, \'metadata\', pg_catalog.jsonb_build_object(\'k\', n)));
@@ -62,19 +30,19 @@ ask('CREATE PROCEDURE soak(first int, last int) LANGUAGE plpgsql AS $$
 			END IF;
 		END LOOP;
 	END $$;');
-memory();
-ask("CALL soak(1, $warm_up);");
-my $early = memory();
-ask("CALL soak($warm_up + 1, $calls);");
-my $late = memory();
+$session->memory();
+$session->ask("CALL soak(1, $warm_up);");
+my $early = $session->memory();
+$session->ask("CALL soak($warm_up + 1, $calls);");
+my $late = $session->memory();
 note("$calls calls of update_customer: $early bytes after $warm_up, $late bytes at the end");
 diag("memory of a session: $early bytes after $warm_up calls of update_customer, $late after $calls");
 cmp_ok($late, '<=', $early + $slack, "memory: flat over $calls calls of update_customer");
-is(ask('SELECT sum(version) - 100 FROM shop.customer;'), $calls, 'memory: each call was a change');
-is(ask("SELECT count(*) FROM shop.event WHERE type = 'customer.updated';"), $calls, 'memory: and an event');
+is($session->ask('SELECT sum(version) - 100 FROM shop.customer;'), $calls, 'memory: each call was a change');
+is($session->ask("SELECT count(*) FROM shop.event WHERE type = 'customer.updated';"), $calls, 'memory: and an event');
 
 # every other noun, and errors caught again and again
-ask('CREATE PROCEDURE errors(last int) LANGUAGE plpgsql AS $$
+$session->ask('CREATE PROCEDURE errors(last int) LANGUAGE plpgsql AS $$
 	BEGIN
 		FOR n IN 1..last LOOP
 			BEGIN
@@ -101,10 +69,10 @@ ask('CREATE PROCEDURE errors(last int) LANGUAGE plpgsql AS $$
 	INSERT INTO shop.orders (customer_id, email, status, currency_code, total, placed_at)
 		VALUES (1, \'c1@example.com\', \'pending\', \'EUR\', 1, \'2026-01-01\');
 	SELECT customers.create_customer(\'dup@example.com\');');
-ask('CALL errors(500);');
-$early = memory();
-ask('CALL errors(2000);');
-$late = memory();
+$session->ask('CALL errors(500);');
+$early = $session->memory();
+$session->ask('CALL errors(2000);');
+$late = $session->memory();
 diag("memory of a session: $early bytes after 500 rounds of other calls and errors, $late after 2500");
 cmp_ok($late, '<=', $early + $slack, 'memory: flat over other calls and caught errors');
 
@@ -113,7 +81,7 @@ cmp_ok($late, '<=', $early + $slack, 'memory: flat over other calls and caught e
 # without an extension: its catalog caches, plans of foreign keys, sequences.
 my @servers_own = ('TopMemoryContext', 'CacheMemoryContext', 'RI constraint cache', 'Sequence values',
 	'LocalBufferContext', 'Local Buffer Lookup Table', 'MessageContext');
-ask('CREATE PROCEDURE stores(last int) LANGUAGE plpgsql AS $$
+$session->ask('CREATE PROCEDURE stores(last int) LANGUAGE plpgsql AS $$
 	BEGIN
 		FOR n IN 1..last LOOP
 			PERFORM customers.create_store(\'fleeting\');
@@ -133,32 +101,30 @@ ask('CREATE PROCEDURE stores(last int) LANGUAGE plpgsql AS $$
 			COMMIT;
 		END LOOP;
 	END $$;');
-ask('CALL stores(20);');
-$early = memory(@servers_own);
-ask('CALL stores(60);');
-$late = memory(@servers_own);
+$session->ask('CALL stores(20);');
+$early = $session->memory(@servers_own);
+$session->ask('CALL stores(60);');
+$late = $session->memory(@servers_own);
 diag("memory of a session: $early bytes after 20 stores made and dropped, $late after 80");
 cmp_ok($late, '<=', $early + $slack, 'memory: flat over stores made and dropped');
-is(ask('SELECT customers.count_customers();'), '101', 'plans: the first store is served as before');
+is($session->ask('SELECT customers.count_customers();'), '101', 'plans: the first store is served as before');
 
 # a store dropped and made anew by another session
-is(ask('SELECT customers.update_customer(1, \'{"phone": "last"}\') > 0;'), 't', 'plans: in use');
+is($session->ask('SELECT customers.update_customer(1, \'{"phone": "last"}\') > 0;'), 't', 'plans: in use');
 $node->safe_psql('postgres', "SELECT customers.drop_store('shop', 'shop')");
-$in .= "\\set ON_ERROR_STOP 0\n";
-$tolerant = 1;
-ask('SELECT customers.count_customers();');
-like($err, qr/ERROR/, 'plans: a store dropped by another session is gone here');
-($err, $tolerant) = ('', 0);
+$session->tolerate;
+$session->ask('SELECT customers.count_customers();');
+like($session->{err}, qr/ERROR/, 'plans: a store dropped by another session is gone here');
+@$session{'err', 'tolerant'} = ('', 0);
 $node->safe_psql('postgres', 'SELECT customers.create_store()');
-is(ask(q{SELECT customers.create_customer('new@example.com');}), '1', 'plans: a store made anew by another session is used at once');
-is(ask(q{SELECT customers.update_customer(1, '{"phone": "1"}');}), '2', 'plans: by every plan');
+is($session->ask(q{SELECT customers.create_customer('new@example.com');}), '1', 'plans: a store made anew by another session is used at once');
+is($session->ask(q{SELECT customers.update_customer(1, '{"phone": "1"}');}), '2', 'plans: by every plan');
 # and renamed
 $node->safe_psql('postgres', 'ALTER SCHEMA shop RENAME TO elsewhere; SELECT customers.create_store()');
-is(ask('SELECT customers.count_customers();'), '0', 'plans: the name counts, not what had it before');
-is(ask("SET customers.store = 'elsewhere'; SELECT customers.update_customer(1, '{\"phone\": \"2\"}');"), '3', 'plans: a renamed store works');
-is(ask("SELECT type FROM customers.customer_timeline(1, 1);"), 'customer.updated', 'plans: its triggers too');
+is($session->ask('SELECT customers.count_customers();'), '0', 'plans: the name counts, not what had it before');
+is($session->ask("SET customers.store = 'elsewhere'; SELECT customers.update_customer(1, '{\"phone\": \"2\"}');"), '3', 'plans: a renamed store works');
+is($session->ask("SELECT type FROM customers.customer_timeline(1, 1);"), 'customer.updated', 'plans: its triggers too');
 
-$in .= "\\q\n";
-finish $session;
+$session->close;
 $node->stop;
 done_testing();

@@ -7,7 +7,6 @@ use warnings;
 use FindBin;
 use lib $FindBin::RealBin;
 use Shop;
-use IPC::Run qw(start pump finish timeout);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -91,46 +90,21 @@ $node->safe_psql('postgres', q{
 		END LOOP;
 	END $$});
 
-my ($in, $out, $err) = ('', '', '');
-my $session = start [ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres') ],
-  '<', \$in, '>', \$out, '2>', \$err, timeout(3600);
-my $marks = 0;
+my $session = open_session($node);
 
-# Runs sql in the one session that is measured; returns its output.
-sub ask
-{
-	my ($sql) = @_;
-	my $mark = 'mark' . ++$marks;
-
-	$in .= "$sql\n\\echo $mark\n";
-	while ($out !~ /^$mark$/m)
-	{
-		pump $session;
-		die "the session failed: $err" if $err ne '';
-	}
-	my $answer = $out =~ s/^$mark\n//mr;
-	$out = '';
-	chomp $answer;
-	return $answer;
-}
-
-sub memory { return ask('SELECT sum(total_bytes) FROM pg_backend_memory_contexts;') }
-
-ask('SELECT 1;');
-memory();
-my $bare = memory();
-ask($whole_stores =~ s/\n//gr);
-ask('CALL rounds(20);');
-my $touched = memory();
+$session->memory();
+my $bare = $session->memory();
+$session->ask($whole_stores =~ s/\n//gr);
+$session->ask('CALL rounds(20);');
+my $touched = $session->memory();
 my $rounds = int($calls / $per_round);
-ask("CALL rounds($rounds);");
-my $late = memory();
+$session->ask("CALL rounds($rounds);");
+my $late = $session->memory();
 diag("memory of a session: $bare bytes when bare, $touched after every function, $late after " . $rounds * $per_round . ' calls');
 cmp_ok($touched - $bare, '<', $limit, 'a session that has called every function');
 cmp_ok($late, '<=', $touched + $slack, 'and after many calls more');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM shop.customer'), '100', 'the rounds left nothing');
 
-$in .= "\\q\n";
-finish $session;
+$session->close;
 $node->stop;
 done_testing();

@@ -12,7 +12,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(shop_node at_once listener heard fill_shop data_of);
+our @EXPORT = qw(shop_node at_once open_session listener heard fill_shop data_of);
 
 # A running node whose database postgres has the extension and, unless
 # store => 0, the store shop.  conf => text is added to postgresql.conf.
@@ -38,6 +38,63 @@ sub psql_command
 
 	return ('psql', '-XAtq', '-v', 'ON_ERROR_STOP=0', '-v',
 		'VERBOSITY=verbose', '-d', $node->connstr('postgres'), @more);
+}
+
+# One session of psql, to ask again and again.
+sub open_session
+{
+	my ($node) = @_;
+	my $self = bless { in => '', out => '', err => '', marks => 0, tolerant => 0 }, 'Shop::Session';
+
+	$self->{run} = start [ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres') ],
+	  '<', \$self->{in}, '>', \$self->{out}, '2>', \$self->{err}, timeout(3600);
+	return $self;
+}
+
+# Runs sql and returns its output.  Dies of an error, unless the session is
+# tolerant: then {err} has it.
+sub Shop::Session::ask
+{
+	my ($self, $sql) = @_;
+	my $mark = 'mark' . ++$self->{marks};
+
+	$self->{in} .= "$sql\n\\echo $mark\n";
+	while ($self->{out} !~ /^$mark$/m)
+	{
+		$self->{run}->pump;
+		die "the session failed: $self->{err}" if $self->{err} ne '' && !$self->{tolerant};
+	}
+	my $answer = $self->{out} =~ s/^$mark\n//mr;
+	$self->{out} = '';
+	chomp $answer;
+	return $answer;
+}
+
+# From now on, errors are expected.
+sub Shop::Session::tolerate
+{
+	my ($self) = @_;
+
+	$self->{in} .= "\\set ON_ERROR_STOP 0\n";
+	$self->{tolerant} = 1;
+}
+
+# Bytes of all memory contexts of the session, but for those that are named.
+sub Shop::Session::memory
+{
+	my ($self, @but) = @_;
+	my $named = join ', ', map { "'$_'" } @but;
+
+	return $self->ask('SELECT sum(total_bytes) FROM pg_backend_memory_contexts'
+		  . (@but ? " WHERE name NOT IN ($named)" : '') . ';');
+}
+
+sub Shop::Session::close
+{
+	my ($self) = @_;
+
+	$self->{in} .= "\\q\n";
+	return $self->{run}->finish;
 }
 
 # Runs the scripts in sessions of their own, released at the same moment.
