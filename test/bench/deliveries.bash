@@ -107,11 +107,11 @@ rings() {
 part_quiet() {
 	need_shop
 	heading "notifications heard with the subscription that a store begins with"
-	show work="1000 customers created, each by a call" unit=rings \
+	show work="1000 customers created by a call each" unit=rings \
 		value="$(rings -c "DO \$\$ BEGIN FOR i IN 1 .. 1000 LOOP
 			PERFORM customers.create_customer('q' || i || '@bench.example'); COMMIT;
 			END LOOP; END \$\$")" target="<= 0"
-	show work="1000 customers updated, each by a call" unit=rings \
+	show work="1000 customers updated by a call each" unit=rings \
 		value="$(rings -c "DO \$\$ BEGIN FOR i IN 1 .. 1000 LOOP
 			PERFORM customers.update_customer(id, '{\"phone\": \"1\"}')
 			FROM shop.customer WHERE lower(email COLLATE \"C\") = 'q' || i || '@bench.example';
