@@ -17,7 +17,7 @@ CREATE FUNCTION customers.search_grams(
 LANGUAGE c IMMUTABLE PARALLEL SAFE COST 100
 AS 'MODULE_PATHNAME', 'customers_search_grams';
 COMMENT ON FUNCTION customers.search_grams(text, text, text, text, text) IS
-	'What the search index of a store holds: pairs and triples of bytes, ignoring case.
+	'What the search index of a store holds: each three bytes in a row, ignoring case.
 Example: SELECT customers.search_grams(''ada@example.com'', ''Ada'', NULL, NULL, NULL);';
 
 CREATE FUNCTION customers.search_matches(

@@ -45,8 +45,7 @@ const PlanQuery cust_filter_template = {
 
 #define MATCHES(words) "customers.search_matches(" words ", " SEARCH_FIELDS ")"
 
-#define CONTAINS_GRAMS \
-	"customers.search_grams(" SEARCH_FIELDS ")" CONTAINS "$2"
+#define GRAMS "customers.search_grams(" SEARCH_FIELDS ")"
 
 /* Is the customer in one of the groups? */
 #define IS_MEMBER(groups, fence)                            \
@@ -309,9 +308,11 @@ add_search(Conditions *conditions, text *search, bool has_search_index)
 	add_condition(&conditions->tested, MATCHES("$1"));
 	add_condition(&conditions->sifted, MATCHES("$1"));
 	cust_filter_set(conditions, LIST_WORDS, terms.words);
-	if (!terms.has_grams || !has_search_index)
+	if (terms.by == SEARCH_BY_NOTHING || !has_search_index)
 		return;
-	conditions->by_grams = CONTAINS_GRAMS;
+	conditions->by_grams = terms.by == SEARCH_BY_ALL_GRAMS ?
+		GRAMS CONTAINS "$2" :
+		GRAMS OVERLAPS "$2";
 	conditions->indexed = MATCHES("$15");
 	cust_filter_set(conditions, LIST_GRAMS, terms.grams);
 	cust_filter_set(conditions, LIST_INDEXED_WORDS, terms.indexed);

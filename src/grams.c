@@ -1,7 +1,7 @@
 /*
  * grams.c
- *		Search: which words a text holds, ignoring case, and the bigrams and
- *		trigrams by which a GIN index finds them.
+ *		Search: which words a text holds, ignoring case, and the trigrams by
+ *		which a GIN index finds them.
  *
  * search_grams is the expression of the index customer_search_idx, and
  * search_matches the test that decides; list.c prepares a search for both.
@@ -11,6 +11,8 @@
  * limits below must have its users rebuild the index.
  */
 #include "postgres.h"
+
+#include <limits.h>
 
 #include "catalog/pg_type_d.h"
 #include "fold.h"
@@ -91,21 +93,13 @@ fold_fields(FunctionCallInfo fcinfo, int first, char *buffer)
  * ------------------------------------------------------------------------
  */
 
-static int32
-bigram(const char *s)
-{
-	const unsigned char *b = (const unsigned char *) s;
-
-	return b[0] << 8 | b[1];
-}
-
-/* never equal to a bigram */
+/* Three bytes; the last may be the separator. */
 static int32
 trigram(const char *s)
 {
 	const unsigned char *b = (const unsigned char *) s;
 
-	return 1 << 24 | b[0] << 16 | b[1] << 8 | b[2];
+	return b[0] << 16 | b[1] << 8 | b[2];
 }
 
 static int
@@ -154,23 +148,21 @@ PG_FUNCTION_INFO_V1(customers_search_grams);
 
 /*
  * search_grams(email, first_name, last_name, company_name, phone) returns
- * int4[]: the bigrams and trigrams of the folded fields, ascending, each once
+ * int4[]: the trigrams of the folded fields, ascending, each once.  Each two
+ * bytes begin one: behind the last two of a field stands its end.
  */
 Datum
 customers_search_grams(PG_FUNCTION_ARGS)
 {
 	char buffer[FIELDS_BYTES];
 	int length = fold_fields(fcinfo, 0, buffer);
-	int32 *grams = palloc(Max(length, 1) * 2 * sizeof(int32));
+	int32 *grams = palloc(Max(length, 1) * sizeof(int32));
 	int count = 0;
 
 	for (int i = 0; i + 1 < length; i++)
 	{
-		if (buffer[i] == SEPARATOR || buffer[i + 1] == SEPARATOR)
-			continue;
-		grams[count++] = bigram(buffer + i);
-		/* the last byte is a separator */
-		if (buffer[i + 2] != SEPARATOR)
+		/* the last byte is a separator, so there are three */
+		if (buffer[i] != SEPARATOR && buffer[i + 1] != SEPARATOR)
 			grams[count++] = trigram(buffer + i);
 	}
 	PG_RETURN_DATUM(make_array(grams, sort_grams(grams, count)));
@@ -366,39 +358,28 @@ split_words(const char *s, int length, Word *words)
 	return count;
 }
 
-/* The grams by which an index finds the words, SEARCH_GRAMS at most. */
-static void
-set_grams(SearchTerms *terms, const Word *words, int length)
+/* The trigrams of all words, sorted; returns how many. */
+static int
+list_grams(const Word *words, int count, int32 *grams)
 {
-	int32 *grams = palloc(Max(length, 1) * sizeof(int32));
-	int count = 0;
+	int n = 0;
 
-	for (int i = 0; i < terms->count; i++)
+	for (int i = 0; i < count; i++)
 	{
-		if (words[i].length == 2)
-			grams[count++] = bigram(words[i].start);
 		for (int at = 0; at + 2 < words[i].length; at++)
-			grams[count++] = trigram(words[i].start + at);
+			grams[n++] = trigram(words[i].start + at);
 	}
-	count = sort_grams(grams, count);
-	if (count > SEARCH_GRAMS)
-	{
-		for (int i = 0; i < SEARCH_GRAMS; i++)
-			grams[i] = grams[i * count / SEARCH_GRAMS];
-		count = SEARCH_GRAMS;
-	}
-	terms->has_grams = count > 0;
-	terms->grams = make_array(grams, count);
+	return sort_grams(grams, n);
 }
 
-/* A text[] of the words that have so many bytes or more. */
+/* A text[] of the words of so many bytes or more, at most so many words. */
 static Datum
-make_words(const Word *words, int count, int least)
+make_words(const Word *words, int count, int least, int most)
 {
 	Datum texts[SEARCH_WORDS];
 	int kept = 0;
 
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < count && kept < most; i++)
 	{
 		if (words[i].length >= least)
 			texts[kept++] = PointerGetDatum(
@@ -406,6 +387,43 @@ make_words(const Word *words, int count, int least)
 	}
 	return PointerGetDatum(
 		construct_array(texts, kept, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+/* The index finds all long words together, by SEARCH_GRAMS at most. */
+static void
+find_by_long_words(SearchTerms *terms, const Word *words, int32 *grams,
+				   int count)
+{
+	if (count > SEARCH_GRAMS)
+	{
+		for (int i = 0; i < SEARCH_GRAMS; i++)
+			grams[i] = grams[i * count / SEARCH_GRAMS];
+		count = SEARCH_GRAMS;
+	}
+	terms->by = SEARCH_BY_ALL_GRAMS;
+	terms->grams = make_array(grams, count);
+	terms->indexed = make_words(words, terms->count, 3, SEARCH_WORDS);
+}
+
+/* Without a long word it finds one of two bytes: by whatever may follow. */
+static void
+find_by_short_word(SearchTerms *terms, const Word *words)
+{
+	int32 grams[UCHAR_MAX + 1];
+
+	for (int i = 0; i < terms->count; i++)
+	{
+		const char *start = words[i].start;
+
+		if (words[i].length != 2)
+			continue;
+		for (int next = 0; next <= UCHAR_MAX; next++)
+			grams[next] = trigram((char[]){start[0], start[1], (char) next});
+		terms->by = SEARCH_BY_ANY_GRAM;
+		terms->grams = make_array(grams, UCHAR_MAX + 1);
+		terms->indexed = make_words(&words[i], 1, 2, 1);
+		return;
+	}
 }
 
 /*
@@ -420,6 +438,8 @@ cust_grams_search(text *search)
 	Word *words = palloc(SEARCH_WORDS * sizeof(Word));
 	char *folded;
 	int length;
+	int32 *grams;
+	int count;
 
 	if (search == NULL)
 		return terms;
@@ -431,8 +451,12 @@ cust_grams_search(text *search)
 	folded = palloc(Max(length, 1));
 	length = cust_fold_case(VARDATA_ANY(search), length, folded);
 	terms.count = split_words(folded, length, words);
-	terms.words = make_words(words, terms.count, 1);
-	terms.indexed = make_words(words, terms.count, 2);
-	set_grams(&terms, words, length);
+	terms.words = make_words(words, terms.count, 1, SEARCH_WORDS);
+	grams = palloc(Max(length, 1) * sizeof(int32));
+	count = list_grams(words, terms.count, grams);
+	if (count > 0)
+		find_by_long_words(&terms, words, grams, count);
+	else
+		find_by_short_word(&terms, words);
 	return terms;
 }

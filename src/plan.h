@@ -25,6 +25,7 @@
 #define MINUS " OPERATOR(pg_catalog.-) "
 #define CAT " OPERATOR(pg_catalog.||) "
 #define CONTAINS " OPERATOR(pg_catalog.@>) "
+#define OVERLAPS " OPERATOR(pg_catalog.&&) "
 /* of a text expression, in an index of ours */
 #define LOWER_C(expression) \
 	"pg_catalog.lower(" expression " COLLATE pg_catalog.\"C\")"
