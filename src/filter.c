@@ -37,7 +37,8 @@ const PlanQuery cust_filter_template = {
 				 [LIST_AFTER_TIME] = TIMESTAMPTZOID,
 				 [LIST_AFTER_ID] = INT8OID,
 				 [LIST_INDEXED_WORDS] = TEXTARRAYOID,
-				 [LIST_SAMPLE] = FLOAT4OID},
+				 [LIST_SAMPLE] = FLOAT4OID,
+				 [LIST_SHORT_GRAMS] = INT4ARRAYOID},
 };
 
 #define SEARCH_FIELDS \
@@ -297,6 +298,29 @@ add_filter(Conditions *conditions, const JsonPair *pair)
  * ------------------------------------------------------------------------
  */
 
+/* How the search index finds the rows of the terms; NULL: it does not. */
+static const char *
+find_by_grams(const SearchTerms *terms)
+{
+	StringInfoData text;
+	const char *and = "";
+
+	if (!terms->has_grams && terms->nshort == 0)
+		return NULL;
+	initStringInfo(&text);
+	if (terms->has_grams)
+	{
+		appendStringInfoString(&text, GRAMS CONTAINS "$2");
+		and = " AND ";
+	}
+	for (int i = 1; i <= terms->nshort; i++)
+	{
+		appendStringInfo(&text, "%s" GRAMS OVERLAPS "$17[%d:%d]", and, i, i);
+		and = " AND ";
+	}
+	return text.data;
+}
+
 static void
 add_search(Conditions *conditions, text *search, bool has_search_index)
 {
@@ -308,13 +332,13 @@ add_search(Conditions *conditions, text *search, bool has_search_index)
 	add_condition(&conditions->tested, MATCHES("$1"));
 	add_condition(&conditions->sifted, MATCHES("$1"));
 	cust_filter_set(conditions, LIST_WORDS, terms.words);
-	if (terms.by == SEARCH_BY_NOTHING || !has_search_index)
+	if (has_search_index)
+		conditions->by_grams = find_by_grams(&terms);
+	if (conditions->by_grams == NULL)
 		return;
-	conditions->by_grams = terms.by == SEARCH_BY_ALL_GRAMS ?
-		GRAMS CONTAINS "$2" :
-		GRAMS OVERLAPS "$2";
 	conditions->indexed = MATCHES("$15");
 	cust_filter_set(conditions, LIST_GRAMS, terms.grams);
+	cust_filter_set(conditions, LIST_SHORT_GRAMS, terms.short_grams);
 	cust_filter_set(conditions, LIST_INDEXED_WORDS, terms.indexed);
 }
 

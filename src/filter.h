@@ -27,6 +27,7 @@ enum ListParameter
 	LIST_AFTER_ID,		 /* $14 */
 	LIST_INDEXED_WORDS,	 /* $15 */
 	LIST_SAMPLE,		 /* $16 */
+	LIST_SHORT_GRAMS,	 /* $17 */
 	LIST_COUNT
 };
 

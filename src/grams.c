@@ -42,6 +42,9 @@
 /* how many grams the index is asked for: more narrow a search no further */
 #define SEARCH_GRAMS 32
 
+/* and for so many words of two bytes */
+#define SEARCH_SHORT_WORDS 4
+
 /* ------------------------------------------------------------------------
  * The fields of a customer
  * ------------------------------------------------------------------------
@@ -372,58 +375,83 @@ list_grams(const Word *words, int count, int32 *grams)
 	return sort_grams(grams, n);
 }
 
-/* A text[] of the words of so many bytes or more, at most so many words. */
+/* A text[] of the words. */
 static Datum
-make_words(const Word *words, int count, int least, int most)
+make_words(const Word *words, int count)
 {
 	Datum texts[SEARCH_WORDS];
-	int kept = 0;
 
-	for (int i = 0; i < count && kept < most; i++)
-	{
-		if (words[i].length >= least)
-			texts[kept++] = PointerGetDatum(
-				cstring_to_text_with_len(words[i].start, words[i].length));
-	}
+	for (int i = 0; i < count; i++)
+		texts[i] = PointerGetDatum(
+			cstring_to_text_with_len(words[i].start, words[i].length));
 	return PointerGetDatum(
-		construct_array(texts, kept, TEXTOID, -1, false, TYPALIGN_INT));
+		construct_array(texts, count, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
-/* The index finds all long words together, by SEARCH_GRAMS at most. */
+/* The grams of all long words together, SEARCH_GRAMS at most. */
 static void
-find_by_long_words(SearchTerms *terms, const Word *words, int32 *grams,
-				   int count)
+set_grams(SearchTerms *terms, const Word *words, int length)
 {
+	int32 *grams = palloc(Max(length, 1) * sizeof(int32));
+	int count = list_grams(words, terms->count, grams);
+
 	if (count > SEARCH_GRAMS)
 	{
 		for (int i = 0; i < SEARCH_GRAMS; i++)
 			grams[i] = grams[i * count / SEARCH_GRAMS];
 		count = SEARCH_GRAMS;
 	}
-	terms->by = SEARCH_BY_ALL_GRAMS;
+	terms->has_grams = count > 0;
 	terms->grams = make_array(grams, count);
-	terms->indexed = make_words(words, terms->count, 3, SEARCH_WORDS);
 }
 
-/* Without a long word it finds one of two bytes: by whatever may follow. */
+/* A row for each short word: the two bytes, and whatever may follow them. */
 static void
-find_by_short_word(SearchTerms *terms, const Word *words)
+set_short_grams(SearchTerms *terms, const Word *words, int count)
 {
-	int32 grams[UCHAR_MAX + 1];
+	Datum *grams = palloc(Max(count, 1) * (UCHAR_MAX + 1) * sizeof(Datum));
+	int dims[] = {count, UCHAR_MAX + 1};
+	int bounds[] = {1, 1};
+	int n = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		for (int next = 0; next <= UCHAR_MAX; next++)
+		{
+			char bytes[] = {words[i].start[0], words[i].start[1], (char) next};
+
+			grams[n++] = Int32GetDatum(trigram(bytes));
+		}
+	}
+	terms->nshort = count;
+	terms->short_grams = PointerGetDatum(
+		construct_md_array(grams, NULL, 2, dims, bounds, INT4OID,
+						   sizeof(int32), true, TYPALIGN_INT));
+}
+
+/* How an index finds the words, as far as it can. */
+static void
+set_index_terms(SearchTerms *terms, const Word *words, int length)
+{
+	Word indexed[SEARCH_WORDS];
+	int count = 0;
+	int nlong;
 
 	for (int i = 0; i < terms->count; i++)
 	{
-		const char *start = words[i].start;
-
-		if (words[i].length != 2)
-			continue;
-		for (int next = 0; next <= UCHAR_MAX; next++)
-			grams[next] = trigram((char[]){start[0], start[1], (char) next});
-		terms->by = SEARCH_BY_ANY_GRAM;
-		terms->grams = make_array(grams, UCHAR_MAX + 1);
-		terms->indexed = make_words(&words[i], 1, 2, 1);
-		return;
+		if (words[i].length > 2)
+			indexed[count++] = words[i];
 	}
+	nlong = count;
+	for (int i = 0; i < terms->count && count < nlong + SEARCH_SHORT_WORDS;
+		 i++)
+	{
+		if (words[i].length == 2)
+			indexed[count++] = words[i];
+	}
+	set_grams(terms, words, length);
+	set_short_grams(terms, indexed + nlong, count - nlong);
+	terms->indexed = make_words(indexed, count);
 }
 
 /*
@@ -438,8 +466,6 @@ cust_grams_search(text *search)
 	Word *words = palloc(SEARCH_WORDS * sizeof(Word));
 	char *folded;
 	int length;
-	int32 *grams;
-	int count;
 
 	if (search == NULL)
 		return terms;
@@ -451,12 +477,7 @@ cust_grams_search(text *search)
 	folded = palloc(Max(length, 1));
 	length = cust_fold_case(VARDATA_ANY(search), length, folded);
 	terms.count = split_words(folded, length, words);
-	terms.words = make_words(words, terms.count, 1, SEARCH_WORDS);
-	grams = palloc(Max(length, 1) * sizeof(int32));
-	count = list_grams(words, terms.count, grams);
-	if (count > 0)
-		find_by_long_words(&terms, words, grams, count);
-	else
-		find_by_short_word(&terms, words);
+	terms.words = make_words(words, terms.count);
+	set_index_terms(&terms, words, length);
 	return terms;
 }

@@ -5,22 +5,16 @@
 #ifndef CUSTOMERS_GRAMS_H
 #define CUSTOMERS_GRAMS_H
 
-/* How an index on search_grams finds rows. */
-typedef enum SearchBy
-{
-	SEARCH_BY_NOTHING,	 /* all words are of one byte */
-	SEARCH_BY_ALL_GRAMS, /* a hit has them all: @> */
-	SEARCH_BY_ANY_GRAM	 /* a hit has one of them: && */
-} SearchBy;
-
 /* What a search asks for; every word must occur. */
 typedef struct SearchTerms
 {
-	int count;	 /* of the words; 0: no search */
-	Datum words; /* text[] for search_matches */
-	SearchBy by;
-	Datum grams;   /* int4[] */
-	Datum indexed; /* text[], the words that these find */
+	int count;		   /* of the words; 0: no search */
+	Datum words;	   /* text[] for search_matches */
+	Datum indexed;	   /* text[], the words that an index finds by these: */
+	bool has_grams;	   /* of three bytes and more: */
+	Datum grams;	   /* int4[], a hit has them all */
+	int nshort;		   /* of two bytes: */
+	Datum short_grams; /* int4[][], a hit has one of each row */
 } SearchTerms;
 
 extern SearchTerms cust_grams_search(text *search);

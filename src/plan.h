@@ -9,7 +9,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 
-#define PLAN_MAX_ARGS 16
+#define PLAN_MAX_ARGS 17
 
 /*
  * Operators as they must be written in the text of a query, so that no

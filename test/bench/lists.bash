@@ -32,6 +32,9 @@ make_words() {
 		UNION ALL SELECT 'common', 1, 'gmail'
 		UNION ALL SELECT 'old', 1, 'altbestand'
 		UNION ALL
+		SELECT 'short', n, words
+		FROM unnest('{qx,an qx,li zy,gmail qj}'::text[]) WITH ORDINALITY AS s (words, n)
+		UNION ALL
 		SELECT 'two', n, (bench.given_names())[1 + n * 7 % 60] || ' ' || name
 		FROM unnest(bench.surnames()) WITH ORDINALITY AS s (name, n)" \
 		-c "ANALYZE bench.word"
@@ -169,6 +172,7 @@ part_lists() {
 	search_for "in 35 % of the rows" common "<= 10"
 	search_by_hand "in 35 % of the rows" common
 	search_for "two words" two "<= 10"
+	search_for "absent two letters beside common words" short "<= 10"
 	search_for "in the oldest 5000 rows" old "<= 15"
 	excluded
 	show_matrix
