@@ -90,7 +90,9 @@ cust_json_texts(JsonObject *object, const char *key, const List *values)
 	int n = 0;
 
 	foreach(cell, values)
+	{
 		set_string(&elements[n++], lfirst(cell));
+	}
 	*add_pair(object, key) = array_value(elements, n);
 }
 

@@ -216,7 +216,9 @@ find_wants(const Recorder *recorder, int draft, List *all, bool *wants)
 	if (draft > 0 && strcmp(type, recorder->drafts[draft - 1].type) == 0)
 		return;
 	foreach(cell, all)
+	{
 		wants[n++] = cust_subscribed_wants(lfirst(cell), type);
+	}
 }
 
 static void
