@@ -8,8 +8,11 @@ MODULE_big = customers
 
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" \
 	$(EXTENSION).control)
-SOURCES := $(sort $(wildcard src/*.c))
-INCLUDED := $(sort $(wildcard src/*.h))
+# The library, a folder a noun; what notifyd/ holds is a program.
+FOLDERS = customers groups orders accounts lists imports events stores rows \
+	values
+SOURCES := $(sort $(wildcard src/*.c $(FOLDERS:%=src/%/*.c)))
+INCLUDED := $(sort $(wildcard src/*.h $(FOLDERS:%=src/%/*.h)))
 NOTIFYD = src/notifyd/customers-notifyd
 NOTIFYD_SOURCES := $(sort $(wildcard src/notifyd/*.c))
 NOTIFYD_INCLUDED := $(sort $(wildcard src/notifyd/*.h))
@@ -25,7 +28,7 @@ EXTRA_CLEAN = .build $(DATA_built).tmp output_iso $(NOTIFYD) \
 
 # Server headers are system headers: warnings are about our code only.  The
 # server's callbacks have parameters that not every function needs.
-PG_CPPFLAGS = -DCUSTOMERS_VERSION='"$(EXTVERSION)"' \
+PG_CPPFLAGS = -Isrc -DCUSTOMERS_VERSION='"$(EXTVERSION)"' \
 	-isystem '$(shell $(PG_CONFIG) --includedir-server 2>/dev/null)'
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter \
 	$(if $(filter-out 0,$(WERROR)),-Werror)

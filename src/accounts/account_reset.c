@@ -1,0 +1,164 @@
+/*
+ * account_reset.c
+ *		Accounts: a new password for one that was forgotten.
+ *
+ * The token is made by the guard in account_guard.c, reaches nobody but the
+ * claimer of the delivery, and is the proof for one new password.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "accounts/account.h"
+#include "accounts/password.h"
+#include "catalog/pg_type_d.h"
+#include "guc.h"
+#include "utils/timestamp.h"
+#include "values/email.h"
+#include "values/token.h"
+
+#define SECONDS_BETWEEN_REQUESTS 60
+
+/* Locked, so that two requests at once are one. */
+static const PlanQuery lock_account = {
+	.text = "SELECT id, email_changed_at FROM @store@.customer"
+			" WHERE " LOWER_C("email")
+				EQ LOWER_C("$1") " AND has_account" EQ
+								 "true FOR NO KEY UPDATE",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {TEXTOID},
+};
+
+static const PlanQuery select_recent_request = {
+	.text = "SELECT id FROM @store@.event WHERE customer_id" EQ "$1"
+			" AND type" EQ "'account.password_reset_requested'"
+			" AND created_at" GT "$2",
+	.as_owner = true,
+	.nargs = 2,
+	.argtypes = {INT8OID, TIMESTAMPTZOID},
+};
+
+static const PlanQuery insert_token = {
+	.text = "INSERT INTO @store@.account_token (customer_id) VALUES ($1)",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
+
+/* May the account, which was locked, be sent a token now? */
+static bool
+may_be_sent_token(const Store *store, const PlanRows *rows)
+{
+	bool isnull;
+	Datum changed_at = cust_plan_value(rows, 0, 2, &isnull);
+	TimestampTz since = GetCurrentTransactionStartTimestamp() -
+		SECONDS_BETWEEN_REQUESTS * USECS_PER_SEC;
+	NullableDatum values[] = {
+		{Int64GetDatum(cust_plan_int64(rows, 0, 1)), false},
+		{TimestampTzGetDatum(since), false},
+	};
+
+	if (!isnull && !cust_guc_email_settled(DatumGetTimestampTz(changed_at)))
+		return false;
+	return cust_plan_run(&select_recent_request, &store->target, values, 1)
+			   .count == 0;
+}
+
+PG_FUNCTION_INFO_V1(customers_request_password_reset);
+
+/*
+ * request_password_reset(email) returns void: says nothing about whether the
+ * account exists
+ */
+Datum
+customers_request_password_reset(PG_FUNCTION_ARGS)
+{
+	const Store *store = cust_account_store();
+	NullableDatum email = {0, false};
+	const char *fault;
+	text *address;
+	PlanRows rows;
+
+	if (PG_ARGISNULL(0))
+		cust_report_null("email");
+	address = cust_email_normalize(PG_GETARG_TEXT_PP(0), &fault);
+	if (address == NULL)
+		PG_RETURN_VOID();
+	email.value = PointerGetDatum(address);
+	cust_plan_begin();
+	rows = cust_plan_run(&lock_account, &store->target, &email, 1);
+	if (rows.count > 0 && may_be_sent_token(store, &rows))
+	{
+		NullableDatum id = {
+			Int64GetDatum(cust_plan_int64(&rows, 0, 1)),
+			false,
+		};
+
+		cust_plan_run(&insert_token, &store->target, &id, 0);
+	}
+	cust_plan_end();
+	PG_RETURN_VOID();
+}
+
+static const PlanQuery insert_credential = {
+	.text = "INSERT INTO @store@.credential"
+			" (customer_id, new_password, proof) VALUES ($1, $2, $3)",
+	.as_owner = true,
+	.nargs = 3,
+	.argtypes = {INT8OID, TEXTOID, TEXTOID},
+};
+
+static const PlanQuery select_token_holder = {
+	.text = "SELECT t.customer_id, EXISTS (SELECT FROM @store@.credential k"
+			" WHERE k.customer_id" EQ "t.customer_id)"
+			" FROM @store@.account_token t WHERE t.token_hash" EQ "$1",
+	.as_owner = true,
+	.nargs = 1,
+	.argtypes = {BYTEAOID},
+};
+
+PG_FUNCTION_INFO_V1(customers_reset_password);
+
+/* reset_password(token, new_password) returns bigint: the customer's id */
+Datum
+customers_reset_password(PG_FUNCTION_ARGS)
+{
+	const Store *store = cust_account_store();
+	text *new_password = cust_account_password(fcinfo, 1, "new_password");
+	NullableDatum values[3];
+	NullableDatum hash = {0, false};
+	PlanRows rows;
+	int64 id;
+	text *token;
+
+	cust_password_check_length(store->target.name, new_password);
+	if (PG_ARGISNULL(0))
+		cust_account_report_no_proof(store, "Give the token that was sent.");
+	token = PG_GETARG_TEXT_PP(0);
+	hash.value = PointerGetDatum(
+		cust_token_hash(VARDATA_ANY(token), VARSIZE_ANY_EXHDR(token)));
+	cust_plan_begin();
+	rows = cust_plan_run(&select_token_holder, &store->target, &hash, 1);
+	if (rows.count == 0)
+		cust_report(
+			&(CustError){
+				.sqlstate = ERRCODE_INVALID_PASSWORD,
+				.rule = "credential_password_not_editable",
+				.schema = store->target.name,
+				.table = "credential",
+				.column = "proof",
+			},
+			"wrong token, e-mail or password");
+	id = cust_plan_int64(&rows, 0, 1);
+	values[0].value = Int64GetDatum(id);
+	values[1].value = PointerGetDatum(new_password);
+	values[2].value = PointerGetDatum(token);
+	values[0].isnull = values[1].isnull = values[2].isnull = false;
+	cust_plan_run(&cust_account_lock_customer, &store->target, values, 0);
+	cust_plan_run(cust_plan_bool(&rows, 0, 2) ? &cust_account_set_password :
+												&insert_credential,
+				  &store->target, values, 0);
+	cust_plan_end();
+	cust_password_wipe(new_password);
+	PG_RETURN_INT64(id);
+}

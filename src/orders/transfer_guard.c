@@ -1,0 +1,486 @@
+/*
+ * transfer_guard.c
+ *		The guard of table order_transfer.
+ *
+ * Decides everything from what a statement brings (a new row, a status, a
+ * token) and what the tables hold.  What it reads is locked first, then open
+ * transfers, and read as the owner.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type_d.h"
+#include "guc.h"
+#include "orders/transfer_subjects.h"
+#include "rows/trigger.h"
+#include "stores/expect.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "values/handover.h"
+#include "values/token.h"
+
+/* ------------------------------------------------------------------------
+ * Errors
+ * ------------------------------------------------------------------------
+ */
+
+#define REQUEST_HINT \
+	"Request a new transfer with customers.request_order_transfer."
+#define CANCEL_HINT "End a request with customers.cancel_order_transfer."
+
+pg_noreturn static void
+report_state(const TriggerRow *row, int column, const char *hint,
+			 const char *message)
+{
+	cust_trigger_refuse(row, "order_transfer_state", column, hint, message);
+}
+
+static void
+check_order_active(const TriggerRow *row, const OrderState *order)
+{
+	if (strcmp(order->status, "canceled") == 0 ||
+		strcmp(order->status, "draft") == 0)
+		cust_trigger_refuse(row, "order_transfer_order_active",
+							TRANSFER_ORDER_ID, NULL,
+							psprintf("order " INT64_FORMAT
+									 " is %s and cannot be transferred",
+									 order->id, order->status));
+}
+
+static void
+check_target_registered(const TriggerRow *row, const CustomerState *target,
+						int64 target_id)
+{
+	if (!target->has_account)
+		cust_trigger_refuse(
+			row, "order_transfer_target_registered", TRANSFER_TO_CUSTOMER_ID,
+			"Only a registered customer can be given an order.",
+			psprintf("customer " INT64_FORMAT " is a guest", target_id));
+}
+
+/* ------------------------------------------------------------------------
+ * INSERT: a request, or history of another system
+ * ------------------------------------------------------------------------
+ */
+
+/* Sets the approver; raises unless there is one whose address is settled. */
+static void
+set_approver(TriggerRow *row, const Subjects *subjects)
+{
+	const OrderState *order = &subjects->order;
+	const char *approver = order->email;
+	TimestampTz changed_at = order->email_changed_at;
+
+	if (subjects->owner.found)
+	{
+		approver = subjects->owner.email;
+		changed_at = subjects->owner.email_changed_at;
+	}
+	if (approver == NULL)
+		cust_trigger_refuse(
+			row, "order_transfer_approver_known", TRANSFER_ORDER_ID,
+			"Without a customer and an e-mail there is nobody to ask.",
+			psprintf("order " INT64_FORMAT
+					 " has neither a customer nor an e-mail",
+					 order->id));
+	if (!cust_guc_email_settled(changed_at))
+		cust_trigger_refuse(
+			row, "order_transfer_email_settled", TRANSFER_ORDER_ID,
+			psprintf(
+				"Repeat the request %d hours after the change (customers.email_change_hold).",
+				(cust_guc_email_change_hold + 3599) / 3600),
+			psprintf(
+				"the e-mail that would approve the transfer of order " INT64_FORMAT
+				" was changed recently",
+				order->id));
+	cust_trigger_set(row, TRANSFER_APPROVER_EMAIL,
+					 CStringGetTextDatum(approver));
+}
+
+static void
+set_kept_of_request(TriggerRow *row, const Subjects *subjects)
+{
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
+	TimestampTz expires_at = now +
+		(int64) cust_guc_transfer_ttl * USECS_PER_SEC;
+
+	if (subjects->order.customer_id != 0)
+		cust_trigger_set(row, TRANSFER_FROM_CUSTOMER_ID,
+						 Int64GetDatum(subjects->order.customer_id));
+	else
+		cust_trigger_set_null(row, TRANSFER_FROM_CUSTOMER_ID);
+	cust_trigger_set(row, TRANSFER_REQUESTED_BY,
+					 CStringGetTextDatum(cust_guc_current_actor()));
+	cust_trigger_set(row, TRANSFER_REQUESTED_AT, TimestampTzGetDatum(now));
+	cust_trigger_set(row, TRANSFER_EXPIRES_AT,
+					 TimestampTzGetDatum(expires_at));
+	cust_trigger_set_null(row, TRANSFER_APPROVER_EMAIL);
+	cust_trigger_set_null(row, TRANSFER_RESOLVED_AT);
+	cust_trigger_set_null(row, TRANSFER_RESOLVED_BY);
+	cust_trigger_set_null(row, TRANSFER_DECLINE_REASON);
+}
+
+/* The rules of a request, in the order in which the contract lists them. */
+static void
+guard_request(TriggerRow *row, const Store *store)
+{
+	int64 order_id = cust_trigger_new_id(row, TRANSFER_ORDER_ID);
+	int64 target_id = cust_trigger_new_id(row, TRANSFER_TO_CUSTOMER_ID);
+	Subjects subjects;
+
+	cust_subjects_lock(store, order_id, target_id, &subjects);
+	if (!subjects.target.found)
+		cust_store_unknown(store, STORE_CUSTOMER, target_id);
+	check_order_active(row, &subjects.order);
+	check_target_registered(row, &subjects.target, target_id);
+	if (subjects.order.customer_id == target_id)
+		cust_trigger_refuse(row, "order_transfer_not_to_owner",
+							TRANSFER_TO_CUSTOMER_ID, NULL,
+							psprintf("order " INT64_FORMAT
+									 " belongs to customer " INT64_FORMAT
+									 " already",
+									 order_id, target_id));
+	set_kept_of_request(row, &subjects);
+	/* with an open one, order_transfer_open_key speaks or ON CONFLICT acts */
+	if (!cust_subjects_open_transfer(store, order_id))
+		set_approver(row, &subjects);
+	cust_trigger_set(row, TRANSFER_TOKEN_HASH,
+					 PointerGetDatum(cust_handover_make()));
+}
+
+/* History of another system moves nothing and tells nobody. */
+static void
+guard_history(const TriggerRow *row)
+{
+	bool isnull;
+	Datum resolved_at = cust_trigger_new(row, TRANSFER_RESOLVED_AT, &isnull);
+
+	if (isnull ||
+		DatumGetTimestampTz(resolved_at) >=
+			GetCurrentTransactionStartTimestamp())
+		report_state(
+			row, TRANSFER_RESOLVED_AT,
+			"Insert it with status requested, or with the time when it was resolved.",
+			"a transfer starts as requested; one that is imported as history was resolved in the past");
+}
+
+static bool
+status_is(Datum status, bool isnull, const char *expected)
+{
+	return !isnull && strcmp(TextDatumGetCString(status), expected) == 0;
+}
+
+static void
+guard_insert(TriggerRow *row)
+{
+	bool isnull;
+	Datum status = cust_trigger_new(row, TRANSFER_STATUS, &isnull);
+	const Store *store;
+
+	if (!cust_trigger_is_null(row, TRANSFER_TOKEN_HASH) ||
+		!cust_trigger_is_null(row, TRANSFER_APPROVAL_TOKEN))
+		report_state(row, TRANSFER_TOKEN_HASH,
+					 "The token is made by the request itself.",
+					 "a transfer cannot be inserted with a token");
+	if (!status_is(status, isnull, "requested"))
+	{
+		guard_history(row);
+		return;
+	}
+	cust_trigger_require(row, TRANSFER_ORDER_ID);
+	cust_trigger_require(row, TRANSFER_TO_CUSTOMER_ID);
+	store = cust_store_of(row->data->tg_relation);
+	cust_plan_begin();
+	guard_request(row, store);
+	cust_plan_end();
+}
+
+/* ------------------------------------------------------------------------
+ * UPDATE: the one end of a request, or the deletion of a customer
+ * ------------------------------------------------------------------------
+ */
+
+static void
+set_resolved(TriggerRow *row, const char *status)
+{
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
+
+	cust_trigger_set(row, TRANSFER_STATUS, CStringGetTextDatum(status));
+	cust_trigger_set(row, TRANSFER_RESOLVED_AT, TimestampTzGetDatum(now));
+	cust_trigger_set(row, TRANSFER_RESOLVED_BY,
+					 CStringGetTextDatum(cust_guc_current_actor()));
+	cust_trigger_set_null(row, TRANSFER_TOKEN_HASH);
+	cust_trigger_set_null(row, TRANSFER_APPROVAL_TOKEN);
+	if (strcmp(status, "declined") != 0)
+		cust_trigger_set_null(row, TRANSFER_DECLINE_REASON);
+}
+
+static bool
+is_overdue(const TriggerRow *row)
+{
+	bool isnull;
+	Datum expires_at = cust_trigger_old(row, TRANSFER_EXPIRES_AT, &isnull);
+
+	return !isnull && DatumGetTimestampTz(expires_at) <= GetCurrentTimestamp();
+}
+
+static bool
+was_requested(const TriggerRow *row)
+{
+	bool isnull;
+	Datum status = cust_trigger_old(row, TRANSFER_STATUS, &isnull);
+
+	return status_is(status, isnull, "requested");
+}
+
+/* Is the column set to NULL because its customer was deleted? */
+static bool
+lost_customer(const TriggerRow *row, const Store *store, int column)
+{
+	return cust_trigger_is_null(row, column) &&
+		!cust_trigger_was_null(row, column) &&
+		!cust_expect_exists(store, cust_trigger_old_id(row, column));
+}
+
+pg_noreturn static void
+report_column(const TriggerRow *row, int column)
+{
+	report_state(row, column,
+				 "Cancel a request and make another; history is kept.",
+				 psprintf("%s of order transfer " INT64_FORMAT
+						  " cannot be changed",
+						  row->shape->columns[column].name,
+						  cust_trigger_old_id(row, TRANSFER_ID)));
+}
+
+/*
+ * A deleted customer ends an open transfer, and the approver takes his
+ * address along; nothing else may change in the same UPDATE.
+ */
+static void
+forget_customers(TriggerRow *row, bool lost_from, bool lost_to)
+{
+	for (int column = 0; column < row->shape->ncolumns; column++)
+	{
+		if (!(lost_from && column == TRANSFER_FROM_CUSTOMER_ID) &&
+			!(lost_to && column == TRANSFER_TO_CUSTOMER_ID) &&
+			cust_trigger_changed(row, column))
+			report_column(row, column);
+	}
+	if (lost_from)
+		cust_trigger_set_null(row, TRANSFER_APPROVER_EMAIL);
+	if (was_requested(row))
+		set_resolved(row, is_overdue(row) ? "expired" : "canceled");
+}
+
+/* Raises unless only what may change of a request does. */
+static void
+check_columns(const TriggerRow *row)
+{
+	static const int changeable[] = {
+		TRANSFER_STATUS,
+		TRANSFER_APPROVAL_TOKEN,
+		TRANSFER_DECLINE_REASON,
+	};
+
+	for (int column = 0; column < row->shape->ncolumns; column++)
+	{
+		bool excepted = false;
+
+		for (size_t i = 0; i < lengthof(changeable); i++)
+			excepted |= changeable[i] == column;
+		if (!excepted && cust_trigger_changed(row, column))
+			report_column(row, column);
+	}
+}
+
+/* Raises unless the request may end with that status now. */
+static void
+check_state(const TriggerRow *row, const char *old_status,
+			const char *new_status)
+{
+	int64 id = cust_trigger_old_id(row, TRANSFER_ID);
+	bool expiring = strcmp(new_status, "expired") == 0;
+
+	if (strcmp(old_status, "requested") != 0)
+		report_state(row, TRANSFER_STATUS, REQUEST_HINT,
+					 psprintf("order transfer " INT64_FORMAT
+							  " is %s and cannot change any more",
+							  id, old_status));
+	if (strcmp(new_status, "requested") == 0)
+		report_state(row, TRANSFER_STATUS,
+					 "Set status to accepted or declined with it.",
+					 psprintf("order transfer " INT64_FORMAT
+							  " was given evidence but no new status",
+							  id));
+	if (expiring && !is_overdue(row))
+		report_state(row, TRANSFER_STATUS, CANCEL_HINT,
+					 psprintf("order transfer " INT64_FORMAT
+							  " has not expired yet",
+							  id));
+	if (!expiring && is_overdue(row))
+		cust_trigger_refuse(row, "order_transfer_not_expired",
+							TRANSFER_EXPIRES_AT, REQUEST_HINT,
+							psprintf("order transfer " INT64_FORMAT
+									 " has expired",
+									 id));
+}
+
+/* Raises unless the token is the one that the approver was sent. */
+static void
+check_token(const TriggerRow *row)
+{
+	bool token_null;
+	bool hash_null;
+	Datum token = cust_trigger_new(row, TRANSFER_APPROVAL_TOKEN, &token_null);
+	Datum hash = cust_trigger_old(row, TRANSFER_TOKEN_HASH, &hash_null);
+	int64 id = cust_trigger_old_id(row, TRANSFER_ID);
+
+	if (token_null)
+		cust_trigger_refuse(
+			row, "order_transfer_approved", TRANSFER_APPROVAL_TOKEN,
+			"The token is in the notification that the approver was sent.",
+			psprintf("order transfer " INT64_FORMAT
+					 " needs the approver's token",
+					 id));
+	if (hash_null ||
+		!cust_token_matches(DatumGetTextPP(token), DatumGetByteaPP(hash)))
+		cust_report(
+			&(CustError){
+				.sqlstate = ERRCODE_INVALID_PASSWORD,
+				.rule = "order_transfer_approved",
+				.schema = row->schema,
+				.column = "approval_token",
+				.table = row->shape->name,
+			},
+			"wrong token, e-mail or password");
+}
+
+/* Raises unless the order can still be given to the target. */
+static void
+check_acceptance(const TriggerRow *row, const Store *store)
+{
+	int64 target_id = cust_trigger_old_id(row, TRANSFER_TO_CUSTOMER_ID);
+	Subjects subjects;
+
+	cust_subjects_lock(store, cust_trigger_old_id(row, TRANSFER_ORDER_ID),
+					   target_id, &subjects);
+	if (!subjects.target.found)
+		cust_store_unknown(store, STORE_CUSTOMER, target_id);
+	check_target_registered(row, &subjects.target, target_id);
+	check_order_active(row, &subjects.order);
+	if (subjects.order.customer_id !=
+		cust_trigger_old_id(row, TRANSFER_FROM_CUSTOMER_ID))
+		cust_trigger_refuse(
+			row, "order_transfer_owner_unchanged", TRANSFER_ORDER_ID,
+			"Cancel this transfer and ask the present owner.",
+			psprintf("order " INT64_FORMAT
+					 " no longer belongs to the customer who was asked",
+					 subjects.order.id));
+}
+
+/* A plain UPDATE that is not the deletion of a customer. */
+static void
+guard_change(TriggerRow *row, const Store *store)
+{
+	bool isnull;
+	Datum value = cust_trigger_old(row, TRANSFER_STATUS, &isnull);
+	char *old_status = TextDatumGetCString(value);
+	char *new_status;
+
+	cust_trigger_require(row, TRANSFER_STATUS);
+	value = cust_trigger_new(row, TRANSFER_STATUS, &isnull);
+	new_status = TextDatumGetCString(value);
+	check_columns(row);
+	if (!cust_trigger_changed(row, TRANSFER_STATUS) &&
+		!cust_trigger_changed(row, TRANSFER_DECLINE_REASON) &&
+		cust_trigger_is_null(row, TRANSFER_APPROVAL_TOKEN))
+		return;
+	check_state(row, old_status, new_status);
+	if (strcmp(new_status, "accepted") == 0 ||
+		strcmp(new_status, "declined") == 0)
+		check_token(row);
+	if (strcmp(new_status, "accepted") == 0)
+		check_acceptance(row, store);
+	set_resolved(row, new_status);
+}
+
+static void
+guard_update(TriggerRow *row)
+{
+	static const int fixed[] = {TRANSFER_ID, TRANSFER_ORDER_ID,
+								TRANSFER_REQUESTED_AT};
+	const Store *store = cust_store_of(row->data->tg_relation);
+	bool lost_from;
+	bool lost_to;
+
+	cust_trigger_fix(row, fixed, lengthof(fixed),
+					 psprintf("order transfer " INT64_FORMAT,
+							  cust_trigger_old_id(row, TRANSFER_ID)));
+	cust_plan_begin();
+	lost_from = lost_customer(row, store, TRANSFER_FROM_CUSTOMER_ID);
+	lost_to = lost_customer(row, store, TRANSFER_TO_CUSTOMER_ID);
+	if (lost_from || lost_to)
+		forget_customers(row, lost_from, lost_to);
+	else
+		guard_change(row, store);
+	cust_plan_end();
+}
+
+/* ------------------------------------------------------------------------
+ * The triggers
+ * ------------------------------------------------------------------------
+ */
+
+/* Transfers go only with their order. */
+static void
+guard_delete(const TriggerRow *row)
+{
+	const Store *store = cust_store_of(row->data->tg_relation);
+	bool order_exists;
+
+	cust_plan_begin();
+	order_exists =
+		cust_subjects_order_exists(store,
+								   cust_trigger_old_id(row,
+													   TRANSFER_ORDER_ID));
+	cust_plan_end();
+	if (order_exists)
+		cust_trigger_refuse(
+			row, "order_transfer_state", -1,
+			"End a request with customers.cancel_order_transfer; history is kept.",
+			psprintf("order transfer " INT64_FORMAT
+					 " cannot be deleted while its order exists",
+					 cust_trigger_old_id(row, TRANSFER_ID)));
+}
+
+PG_FUNCTION_INFO_V1(customers_order_transfer_guard);
+
+/* trigger: BEFORE INSERT, UPDATE or DELETE .. ROW, TRUNCATE .. STATEMENT */
+Datum
+customers_order_transfer_guard(PG_FUNCTION_ARGS)
+{
+	TriggerRow row;
+
+	cust_trigger_open(fcinfo, &cust_layout[STORE_TRANSFER], TRIGGER_BEFORE_ROW,
+					  TRIGGER_INSERT | TRIGGER_UPDATE | TRIGGER_DELETE |
+						  TRIGGER_TRUNCATE,
+					  &row);
+	switch (row.operation)
+	{
+		case TRIGGER_INSERT:
+			guard_insert(&row);
+			break;
+		case TRIGGER_UPDATE:
+			guard_update(&row);
+			break;
+		case TRIGGER_DELETE:
+			guard_delete(&row);
+			break;
+		case TRIGGER_TRUNCATE:
+			cust_trigger_refuse(
+				&row, "order_transfer_state", -1, NULL,
+				"table \"order_transfer\" cannot be truncated: its history is kept");
+	}
+	return cust_trigger_result(&row);
+}

@@ -1,0 +1,55 @@
+/*
+ * store.h
+ *		Stores: schemas that hold the tables of one shop.
+ */
+#ifndef CUSTOMERS_STORE_H
+#define CUSTOMERS_STORE_H
+
+#include "nodes/parsenodes.h"
+#include "report.h"
+#include "rows/fetch.h"
+#include "rows/plan.h"
+#include "rows/write.h"
+#include "stores/layout.h"
+#include "utils/rel.h"
+
+/* A verified store; valid until the end of the statement. */
+typedef struct Store
+{
+	Oid schema; /* key of the cache */
+	bool valid;
+	bool has_search_index;
+	PlanTarget target; /* its name and owner */
+	Oid tables[STORE_NTABLES];
+	Oid sequences[STORE_NTABLES]; /* of the tables that have an id */
+} Store;
+
+extern const Store *cust_store_read(void);
+extern const Store *cust_store_write(void);
+extern const Store *cust_store_named(const char *name);
+extern const Store *cust_store_of(Relation rel);
+extern bool cust_store_permits(const Store *store, StoreTable table,
+							   AclMode mode, const char *column);
+extern void cust_store_require(const Store *store, StoreTable table,
+							   AclMode mode, const char *column);
+extern bool cust_store_fetch(const Store *store, StoreTable table, int64 id,
+							 FetchLock lock, FetchedRow *row);
+extern bool cust_store_fetch_by(const Store *store, StoreTable table,
+								const FetchKey *key, FetchLock lock,
+								FetchedRow *row);
+extern WriteTo cust_store_table(const Store *store, StoreTable table);
+extern int64 cust_store_next_id(const Store *store, StoreTable table);
+extern void cust_store_refuse_superuser(const PlanTarget *target);
+extern bool cust_store_exists(Oid schema);
+pg_noreturn extern void cust_store_unknown(const Store *store,
+										   StoreTable table, int64 id);
+extern Oid cust_store_schema_owner(Oid schema);
+extern const char *cust_store_table_fault(Relation rel, Oid owner,
+										  const TableShape *shape);
+pg_noreturn extern void cust_store_report_missing(const char *name);
+extern void cust_store_check_name(const char *name);
+extern void cust_store_check_layout(const PlanTarget *target, int version,
+									int sqlstate);
+extern int cust_store_layout_version(Relation info, bool *search);
+
+#endif /* CUSTOMERS_STORE_H */
