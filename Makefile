@@ -127,6 +127,9 @@ $(DATA_built): $(SQL_PARTS) $(wildcard sql) $(EXTENSION).control
 test:
 	@test/with-server test/run
 
+attack:
+	@test/with-server test/run attack
+
 demo:
 	@test/with-server test/demo
 
@@ -164,7 +167,11 @@ TIDY_CHECKS = -*,clang-analyzer-*,bugprone-*,performance-*,$(strip \
 	)-bugprone-easily-swappable-parameters,-bugprone-narrowing-conversions,$(strip \
 	)-bugprone-reserved-identifier,-bugprone-macro-parentheses
 
-lint:
+# Which folder of src/ may include which.
+check-includes:
+	@.ci/check-includes
+
+lint: check-includes
 	@found=; status=0; \
 	if command -v clang-tidy >/dev/null; then found=1; \
 		clang-tidy --quiet --checks='$(TIDY_CHECKS)' --warnings-as-errors='*' \
@@ -190,6 +197,7 @@ help:
 	@echo "make installcheck     run the tests against a running server"
 	@echo "make demo [KEEP=1]    show the extension at work on a throwaway server"
 	@echo "make test             run all tests on a throwaway server"
+	@echo "make attack           what a hostile owner of a store can do, tried"
 	@echo "make bench            measure beside SQL and PL/pgSQL by hand; ROWS=1000000"
 	@echo "                      PARTS='hot lists' QUICK=1 BENCH_OUT=<folder>"
 	@echo "make format           lay out the C code"
@@ -201,4 +209,4 @@ help:
 	@echo "WERROR=1              warnings are errors"
 	@echo "KEEP=1                demo and test leave their server running"
 
-.PHONY: FORCE test demo bench format check-format lint help
+.PHONY: FORCE test attack demo bench format check-format check-includes lint help
