@@ -31,7 +31,7 @@ Datum
 cust_event_value(const ChangedRow *row, TupleTableSlot *slot, int column,
 				 bool *isnull)
 {
-	return slot_getattr(slot, row->trigger->attnums[column], isnull);
+	return slot_getattr(slot, row->trigger->map.attnums[column], isnull);
 }
 
 /* 0 for NULL */
@@ -210,7 +210,7 @@ cust_event_changed_columns(const ChangedRow *row, const int *kept, int nkept)
 
 	memset(is_kept, false, desc->natts);
 	for (int i = 0; i < nkept; i++)
-		is_kept[row->trigger->attnums[kept[i]] - 1] = true;
+		is_kept[row->trigger->map.attnums[kept[i]] - 1] = true;
 	slot_getallattrs(present);
 	for (int i = 0; i < desc->natts; i++)
 	{

@@ -59,7 +59,7 @@ static const InsertInto into_delivery = {
 };
 
 /*
- * Opens a room of plan.c.  What a draft needs is allocated in
+ * Opens an SPI connection.  What a draft needs is allocated in
  * recorder->context, which is reset whenever drafts were written.
  */
 void
@@ -312,7 +312,7 @@ cust_record_add(Recorder *recorder, const EventDraft *draft)
 		flush(recorder);
 }
 
-/* Writes what is left and closes the room. */
+/* Writes what is left and closes the connection. */
 void
 cust_record_end(Recorder *recorder)
 {

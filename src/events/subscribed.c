@@ -43,19 +43,19 @@ set_patterns(Subscription *subscription, ArrayType *types)
 }
 
 static Subscription *
-make_subscription(TupleTableSlot *slot, const AttrNumber *attnums)
+make_subscription(TupleTableSlot *slot, const ShapeMap *map)
 {
 	Subscription *subscription = palloc(sizeof(Subscription));
 	bool isnull;
 
 	subscription->name =
-		datumCopy(slot_getattr(slot, attnums[SUBSCRIPTION_NAME], &isnull),
+		datumCopy(slot_getattr(slot, map->attnums[SUBSCRIPTION_NAME], &isnull),
 				  false, -1);
 	subscription->doorbell = DatumGetBool(
-		slot_getattr(slot, attnums[SUBSCRIPTION_DOORBELL], &isnull));
+		slot_getattr(slot, map->attnums[SUBSCRIPTION_DOORBELL], &isnull));
 	set_patterns(subscription,
 				 DatumGetArrayTypeP(
-					 slot_getattr(slot, attnums[SUBSCRIPTION_EVENT_TYPES],
+					 slot_getattr(slot, map->attnums[SUBSCRIPTION_EVENT_TYPES],
 								  &isnull)));
 	return subscription;
 }
@@ -70,16 +70,14 @@ cust_subscribed_read(const Store *store)
 {
 	Relation rel = table_open(store->tables[STORE_SUBSCRIPTION],
 							  AccessShareLock);
-	const AttrNumber *attnums =
-		cust_trigger_attnums(rel, &cust_layout[STORE_SUBSCRIPTION]);
+	ShapeMap map = cust_shape_map(rel, &cust_layout[STORE_SUBSCRIPTION]);
 	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TableScanDesc scan = cust_beginscan(rel, snapshot);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	List *subscriptions = NIL;
 
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
-		subscriptions = lappend(subscriptions,
-								make_subscription(slot, attnums));
+		subscriptions = lappend(subscriptions, make_subscription(slot, &map));
 	ExecDropSingleTupleTableSlot(slot);
 	table_endscan(scan);
 	UnregisterSnapshot(snapshot);

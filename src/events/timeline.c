@@ -45,7 +45,8 @@ report_append_only(const TriggerRow *row, const char *hint,
 static void
 guard_insert(TriggerRow *row)
 {
-	int attnums[] = {row->attnums[EVENT_ROLE], row->attnums[EVENT_ACTOR]};
+	int attnums[] = {row->map.attnums[EVENT_ROLE],
+					 row->map.attnums[EVENT_ACTOR]};
 	Datum values[] = {CStringGetTextDatum(cust_guc_outer_role()),
 					  CStringGetTextDatum(cust_guc_current_actor())};
 	bool nulls[] = {false, false};
@@ -143,7 +144,7 @@ next_deleted(const TriggerRow *row, TupleTableSlot *slot, Datum *ids)
 
 	while (n < LOOK_AT &&
 		   tuplestore_gettupleslot(row->data->tg_oldtable, true, false, slot))
-		ids[n++] = slot_getattr(slot, row->attnums[EVENT_ID], &isnull);
+		ids[n++] = slot_getattr(slot, row->map.attnums[EVENT_ID], &isnull);
 	return n;
 }
 

@@ -71,7 +71,7 @@ refuse_rest(Import *import)
 	}
 }
 
-/* Writes all rows that can be, in a room of plan.c. */
+/* Writes all rows that can be, with an SPI connection open. */
 static void
 write_rows(Import *import)
 {

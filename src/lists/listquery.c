@@ -2,7 +2,7 @@
  * listquery.c
  *		Finds the customers of a page, and counts those of a list.
  *
- * Called by list.c, in a room of plan.c.
+ * Called by list.c, with an SPI connection open.
  *
  * Without conditions a page is read along the index of its sort, from the
  * cursor on.  With conditions that could go on for long, and the planner

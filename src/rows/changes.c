@@ -102,8 +102,8 @@ find_version(const WriteTo *to, const WriteWhere *where, int64 *version)
 
 /*
  * Makes the changes, if there are any; where->returning is the version, which
- * *version is set to.  False if there is no such row.  Needs an open room of
- * plan.c.
+ * *version is set to.  False if there is no such row.  Needs an open SPI
+ * connection.
  */
 bool
 cust_changes_write(const WriteTo *to, const WriteWhere *where,

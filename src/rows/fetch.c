@@ -193,7 +193,7 @@ cust_fetch_lock(Relation rel, HeapTuple found, Snapshot snapshot,
 /* Copies the columns out of a tuple that is about to go. */
 static void
 copy_columns(HeapTuple tuple, TupleDesc desc, const TableShape *shape,
-			 const AttrNumber *attnums, FetchedRow *row)
+			 const ShapeMap *map, FetchedRow *row)
 {
 	Datum *values = palloc(desc->natts * sizeof(Datum));
 	bool *nulls = palloc(desc->natts * sizeof(bool));
@@ -201,7 +201,7 @@ copy_columns(HeapTuple tuple, TupleDesc desc, const TableShape *shape,
 	heap_deform_tuple(tuple, desc, values, nulls);
 	for (int i = 0; i < shape->ncolumns; i++)
 	{
-		int place = attnums[i] - 1;
+		int place = map->attnums[i] - 1;
 		Form_pg_attribute att = TupleDescAttr(desc, place);
 
 		row->columns[i].isnull = nulls[place];
@@ -236,7 +236,7 @@ static bool
 lock_next(Relation rel, const TableShape *shape, SysScanDesc scan,
 		  const FetchKey *key, FetchLock lock, FetchedRow *row)
 {
-	const AttrNumber *attnums = cust_trigger_attnums(rel, shape);
+	ShapeMap map = cust_shape_map(rel, shape);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	bool found = false;
 	HeapTuple tuple;
@@ -246,7 +246,7 @@ lock_next(Relation rel, const TableShape *shape, SysScanDesc scan,
 		/* one that is to be locked is read again then */
 		if (lock == FETCH_UNLOCKED || key->text != NULL)
 		{
-			copy_columns(tuple, RelationGetDescr(rel), shape, attnums, row);
+			copy_columns(tuple, RelationGetDescr(rel), shape, &map, row);
 			found = is_wanted(row, key);
 			if (!found || lock == FETCH_UNLOCKED)
 				continue;
@@ -256,7 +256,7 @@ lock_next(Relation rel, const TableShape *shape, SysScanDesc scan,
 		if (!found)
 			continue;
 		tuple = ExecFetchSlotHeapTuple(slot, false, NULL);
-		copy_columns(tuple, RelationGetDescr(rel), shape, attnums, row);
+		copy_columns(tuple, RelationGetDescr(rel), shape, &map, row);
 		found = is_wanted(row, key);
 	}
 	ExecDropSingleTupleTableSlot(slot);
@@ -271,7 +271,7 @@ fetch_directly(Relation rel, const TableShape *shape, Oid indexid,
 	ScanKeyData scankey;
 	bool found;
 
-	ScanKeyInit(&scankey, cust_trigger_attnums(rel, shape)[key->column],
+	ScanKeyInit(&scankey, cust_shape_map(rel, shape).attnums[key->column],
 				BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(key->value));
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -286,7 +286,7 @@ fetch_directly(Relation rel, const TableShape *shape, Oid indexid,
 /*
  * Finds a row of that key, and locks it until the transaction ends.  Returns
  * whether there is one; its values live in the current memory context.  Waits
- * for others who have it locked.  Needs an open room of plan.c.
+ * for others who have it locked.  Needs an open SPI connection.
  */
 bool
 cust_fetch_row(const PlanTarget *target, Oid relid, const TableShape *shape,
@@ -300,7 +300,7 @@ cust_fetch_row(const PlanTarget *target, Oid relid, const TableShape *shape,
 
 	if (may_be_read(rel, target, lock))
 		indexid = find_index(rel,
-							 cust_trigger_attnums(rel, shape)[key->column]);
+							 cust_shape_map(rel, shape).attnums[key->column]);
 	found = OidIsValid(indexid) ?
 		fetch_directly(rel, shape, indexid, key, lock, row) :
 		fetch_by_query(target, shape, key, lock, row);

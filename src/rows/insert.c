@@ -33,7 +33,7 @@ typedef struct Insertion
 	EState *estate;
 	ResultRelInfo *info;
 	const InsertInto *into;
-	const AttrNumber *attnums;
+	ShapeMap map;
 } Insertion;
 
 /* ------------------------------------------------------------------------
@@ -95,7 +95,7 @@ columns_permit(const Insertion *insertion)
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 
 		if (att->attisdropped ||
-			is_listed(insertion->attnums, insertion->into->shape->ncolumns,
+			is_listed(insertion->map.attnums, insertion->into->shape->ncolumns,
 					  att->attnum))
 			continue;
 		if (att->atthasdef || att->attnotnull || att->attidentity != '\0' ||
@@ -152,7 +152,7 @@ fill_slot(Insertion *insertion, TupleDesc desc, const InsertRow *row)
 	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts);
 	for (int i = 0; i < insertion->into->shape->ncolumns; i++)
 	{
-		int place = insertion->attnums[i] - 1;
+		int place = insertion->map.attnums[i] - 1;
 
 		slot->tts_values[place] = row->values[i];
 		slot->tts_isnull[place] = row->nulls[i];
@@ -198,7 +198,7 @@ insert_directly(const InsertInto *into, Oid relid, const InsertRow *rows,
 		insertion.estate->es_query_cxt);
 	bool possible;
 
-	insertion.attnums = cust_trigger_attnums(insertion.rel, into->shape);
+	insertion.map = cust_shape_map(insertion.rel, into->shape);
 	/* for indexes only: triggers have nothing to do here */
 	insertion.info = makeNode(ResultRelInfo);
 	insertion.info->ri_RelationDesc = insertion.rel;
@@ -231,7 +231,7 @@ insert_by_query(const InsertInto *into, const PlanTarget *target,
 /*
  * Inserts n rows as the owner of the store; every column that must not be NULL
  * has its value.  A guard that is named has nothing left to do.  Needs an open
- * room of plan.c.
+ * SPI connection.
  */
 void
 cust_insert_rows(const InsertInto *into, const PlanTarget *target, Oid relid,

@@ -2,7 +2,8 @@
  * pagerows.c
  *		The rows of a page, each with its cursor.
  *
- * Called by the nouns that list something page by page, in a room of plan.c.
+ * Called by the nouns that list something page by page, with an SPI connection
+ * open.
  */
 #include "postgres.h"
 

@@ -250,7 +250,7 @@ prepare_plan(const PlanQuery *query, const PlanTarget *target)
  */
 
 /*
- * Opens a room for statements and their results.  What is allocated until
+ * Opens an SPI connection for statements and their results.  What is allocated until
  * cust_plan_end is gone after it; results that live on are copied.
  */
 void
@@ -391,7 +391,7 @@ run_as_owner(const PlanQuery *query, const PlanTarget *target,
 }
 
 /*
- * Runs a query; limit 0 returns all rows.  Needs an open room, in which the
+ * Runs a query; limit 0 returns all rows.  Needs an open SPI connection, in which the
  * result lives.
  */
 PlanRows

@@ -2,8 +2,8 @@
  * planrows.c
  *		Reads what statements returned: rows from 0, columns from 1.
  *
- * Called by all that runs statements through plan.c, in the room in which the
- * rows live.
+ * Called by all that runs statements through plan.c, while the SPI
+ * connection in which the rows live is open.
  */
 #include "postgres.h"
 
@@ -67,7 +67,7 @@ cust_plan_text(const PlanRows *rows, uint64 row, int column)
 	return isnull ? NULL : TextDatumGetCString(value);
 }
 
-/* A value in the memory that was current before the room was opened. */
+/* A value in the memory that was current before the SPI connection. */
 Datum
 cust_plan_copy(const PlanRows *rows, uint64 row, int column, bool *isnull)
 {
@@ -78,7 +78,7 @@ cust_plan_copy(const PlanRows *rows, uint64 row, int column, bool *isnull)
 					 SPI_datumTransfer(value, att->attbyval, att->attlen);
 }
 
-/* A row as a composite value, in the memory from before the room. */
+/* A row as a composite value, in the memory from before the SPI connection. */
 Datum
 cust_plan_record(const PlanRows *rows, uint64 row)
 {

@@ -8,8 +8,14 @@
 #include "postgres.h"
 
 #include "catalog/pg_class.h"
+#include "report.h"
 #include "rows/shape.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
 
 static AttrNumber
 find_column(TupleDesc desc, const ColumnShape *column)
@@ -26,20 +32,125 @@ find_column(TupleDesc desc, const ColumnShape *column)
 }
 
 /*
- * Fills attnums with the places of the shape's columns in desc, which may
+ * Fills *map with the places of the shape's columns in desc, which may
  * have others besides.  Returns -1, or the first column of the shape that is
  * missing or of another type.
  */
 int
-cust_shape_match(const TableShape *shape, TupleDesc desc, AttrNumber *attnums)
+cust_shape_match(const TableShape *shape, TupleDesc desc, ShapeMap *map)
 {
+	Assert(shape->ncolumns <= SHAPE_MAX_COLUMNS);
 	for (int i = 0; i < shape->ncolumns; i++)
 	{
-		attnums[i] = find_column(desc, &shape->columns[i]);
-		if (attnums[i] == InvalidAttrNumber)
+		map->attnums[i] = find_column(desc, &shape->columns[i]);
+		if (map->attnums[i] == InvalidAttrNumber)
 			return i;
 	}
 	return -1;
+}
+
+/* ------------------------------------------------------------------------
+ * The cache of maps
+ * ------------------------------------------------------------------------
+ */
+
+typedef struct MapKey
+{
+	Oid relid;
+	const TableShape *shape;
+} MapKey;
+
+/*
+ * What an entry holds follows from its key and from the relation's definition
+ * alone.  Callers get a copy: code of the table's owner that runs while they
+ * use it may come here again.
+ */
+typedef struct MapEntry
+{
+	MapKey key;
+	bool valid;
+	ShapeMap map;
+} MapEntry;
+
+/* in CacheMemoryContext, for the session */
+static HTAB *maps = NULL;
+
+static void
+invalidate_maps(Datum arg, Oid relid)
+{
+	HASH_SEQ_STATUS status;
+	MapEntry *entry;
+
+	hash_seq_init(&status, maps);
+	while ((entry = hash_seq_search(&status)) != NULL)
+	{
+		if (!OidIsValid(relid) || entry->key.relid == relid)
+			entry->valid = false;
+	}
+}
+
+static void
+create_maps(void)
+{
+	HASHCTL ctl = {
+		.keysize = sizeof(MapKey),
+		.entrysize = sizeof(MapEntry),
+		.hcxt = CacheMemoryContext,
+	};
+
+	maps = hash_create("customers columns", 32, &ctl,
+					   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	CacheRegisterRelcacheCallback(invalidate_maps, (Datum) 0);
+}
+
+/* Forgets the entries that are no longer valid: tables come and go. */
+static void
+forget_invalid(void)
+{
+	HASH_SEQ_STATUS status;
+	MapEntry *entry;
+
+	hash_seq_init(&status, maps);
+	while ((entry = hash_seq_search(&status)) != NULL)
+	{
+		if (!entry->valid)
+			hash_search(maps, &entry->key, HASH_REMOVE, NULL);
+	}
+}
+
+/*
+ * Where the shape's columns are in the table, which the caller has open.
+ * Raises 22023 when the table has not got them.
+ */
+ShapeMap
+cust_shape_map(Relation rel, const TableShape *shape)
+{
+	MapKey key;
+	MapEntry *entry;
+	ShapeMap map;
+	int missing;
+
+	Assert(CheckRelationLockedByMe(rel, AccessShareLock, true));
+	if (maps == NULL)
+		create_maps();
+	memset(&key, 0, sizeof(key));
+	key.relid = RelationGetRelid(rel);
+	key.shape = shape;
+	entry = hash_search(maps, &key, HASH_FIND, NULL);
+	if (entry != NULL && entry->valid)
+		return entry->map;
+	missing = cust_shape_match(shape, RelationGetDescr(rel), &map);
+	if (missing >= 0)
+		cust_report_argument(
+			"The triggers of customers belong on the tables of a store, see customers.create_store.",
+			"table \"%s\" has no column \"%s\" of type %s",
+			RelationGetRelationName(rel), shape->columns[missing].name,
+			format_type_be(shape->columns[missing].type));
+	forget_invalid();
+	entry = hash_search(maps, &key, HASH_ENTER, NULL);
+	entry->map = map;
+	entry->valid = true;
+	return map;
 }
 
 /*

@@ -25,8 +25,15 @@ typedef struct TableShape
 	ColumnShape columns[SHAPE_MAX_COLUMNS];
 } TableShape;
 
+/* Where the shape's columns are in a table, in the order of the shape. */
+typedef struct ShapeMap
+{
+	AttrNumber attnums[SHAPE_MAX_COLUMNS];
+} ShapeMap;
+
 extern int cust_shape_match(const TableShape *shape, TupleDesc desc,
-							AttrNumber *attnums);
+							ShapeMap *map);
+extern ShapeMap cust_shape_map(Relation rel, const TableShape *shape);
 
 extern bool cust_shape_is_plain(Relation rel);
 

@@ -14,88 +14,7 @@
 #include "rows/trigger.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
-#include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
-
-/*
- * Where the columns of a table's shape are, by relation.  Lives in
- * CacheMemoryContext for the session; an entry is checked again when the
- * relation's definition may have changed.
- */
-typedef struct ShapeEntry
-{
-	Oid relid; /* key */
-	bool valid;
-	const TableShape *shape;
-	AttrNumber attnums[SHAPE_MAX_COLUMNS];
-} ShapeEntry;
-
-static HTAB *shape_cache = NULL;
-
-static void
-invalidate_shapes(Datum arg, Oid relid)
-{
-	HASH_SEQ_STATUS status;
-	ShapeEntry *entry;
-
-	if (OidIsValid(relid))
-	{
-		entry = hash_search(shape_cache, &relid, HASH_FIND, NULL);
-		if (entry)
-			entry->valid = false;
-		return;
-	}
-	hash_seq_init(&status, shape_cache);
-	while ((entry = hash_seq_search(&status)) != NULL)
-		entry->valid = false;
-}
-
-static void
-create_shape_cache(void)
-{
-	HASHCTL ctl = {
-		.keysize = sizeof(Oid),
-		.entrysize = sizeof(ShapeEntry),
-		.hcxt = CacheMemoryContext,
-	};
-
-	shape_cache = hash_create("customers columns", 32, &ctl,
-							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	CacheRegisterRelcacheCallback(invalidate_shapes, (Datum) 0);
-}
-
-/*
- * The places of the shape's columns in the table, which the caller has open.
- * Raises 22023 when the table has not got them.  Valid until the next
- * invalidation, that is, as long as the caller keeps the table locked.
- */
-const AttrNumber *
-cust_trigger_attnums(Relation rel, const TableShape *shape)
-{
-	Oid relid = RelationGetRelid(rel);
-	bool found;
-	ShapeEntry *entry;
-	int missing;
-
-	if (shape_cache == NULL)
-		create_shape_cache();
-	entry = hash_search(shape_cache, &relid, HASH_ENTER, &found);
-	if (found && entry->valid && entry->shape == shape)
-		return entry->attnums;
-	entry->valid = false;
-	missing = cust_shape_match(shape, RelationGetDescr(rel), entry->attnums);
-	if (missing >= 0)
-		cust_report_argument(
-			"The triggers of customers belong on the tables of a store, see customers.create_store.",
-			"table \"%s\" has no column \"%s\" of type %s",
-			RelationGetRelationName(rel), shape->columns[missing].name,
-			format_type_be(shape->columns[missing].type));
-	entry->shape = shape;
-	entry->valid = true;
-	return entry->attnums;
-}
 
 static TriggerOperation
 operation_of(const TriggerData *data)
@@ -163,8 +82,23 @@ open_rows(TriggerRow *row)
 }
 
 /*
- * Checks that the function was fired as it must be, on a table with these
- * columns, and fills *row.  Raises 22023 otherwise.
+ * Raises 22023 unless the table has the name of the shape: of two guards on
+ * one table, each would take the other's rows for its own.
+ */
+static void
+expect_table(Relation rel, const TableShape *shape)
+{
+	if (strcmp(RelationGetRelationName(rel), shape->name) == 0)
+		return;
+	cust_report_argument(
+		"The triggers of customers belong on the tables of a store, see customers.create_store.",
+		"table \"%s\" is not \"%s\", which this trigger serves",
+		RelationGetRelationName(rel), shape->name);
+}
+
+/*
+ * Checks that the function was fired as it must be, on a table with this name
+ * and these columns, and fills *row.  Raises 22023 otherwise.
  */
 void
 cust_trigger_open(FunctionCallInfo fcinfo, const TableShape *shape,
@@ -187,7 +121,8 @@ cust_trigger_open(FunctionCallInfo fcinfo, const TableShape *shape,
 			RelationGetRelationName(data->tg_relation),
 			get_func_name(fcinfo->flinfo->fn_oid));
 	row->shape = shape;
-	row->attnums = cust_trigger_attnums(data->tg_relation, shape);
+	expect_table(data->tg_relation, shape);
+	row->map = cust_shape_map(data->tg_relation, shape);
 	row->desc = RelationGetDescr(data->tg_relation);
 	row->schema = get_namespace_name(RelationGetNamespace(data->tg_relation));
 	row->context = CurrentMemoryContext;
@@ -198,7 +133,7 @@ cust_trigger_open(FunctionCallInfo fcinfo, const TableShape *shape,
 Datum
 cust_trigger_old(const TriggerRow *row, int column, bool *isnull)
 {
-	int place = row->attnums[column] - 1;
+	int place = row->map.attnums[column] - 1;
 
 	*isnull = row->old_nulls[place];
 	return row->old_values[place];
@@ -208,7 +143,7 @@ cust_trigger_old(const TriggerRow *row, int column, bool *isnull)
 Datum
 cust_trigger_new(const TriggerRow *row, int column, bool *isnull)
 {
-	int place = row->attnums[column] - 1;
+	int place = row->map.attnums[column] - 1;
 
 	*isnull = row->new_nulls[place];
 	return row->new_values[place];
@@ -237,26 +172,26 @@ cust_trigger_new_id(const TriggerRow *row, int column)
 bool
 cust_trigger_is_null(const TriggerRow *row, int column)
 {
-	return row->new_nulls[row->attnums[column] - 1];
+	return row->new_nulls[row->map.attnums[column] - 1];
 }
 
 bool
 cust_trigger_was_null(const TriggerRow *row, int column)
 {
-	return row->old_nulls[row->attnums[column] - 1];
+	return row->old_nulls[row->map.attnums[column] - 1];
 }
 
 static void
 replace_value(TriggerRow *row, int column, Datum value, bool isnull)
 {
-	int place = row->attnums[column] - 1;
+	int place = row->map.attnums[column] - 1;
 	Form_pg_attribute att = TupleDescAttr(row->desc, place);
 	MemoryContext before;
 
 	if (!cust_attribute_differs(row->desc, att->attnum, row->new_values[place],
 								row->new_nulls[place], value, isnull))
 		return;
-	/* a room of plan.c may be open, which would take the value along */
+	/* an SPI connection may be open, which would take the value along */
 	before = MemoryContextSwitchTo(row->context);
 	row->new_values[place] = isnull ?
 		(Datum) 0 :
@@ -317,7 +252,7 @@ attribute_changed(const TriggerRow *row, AttrNumber attnum)
 bool
 cust_trigger_changed(const TriggerRow *row, int column)
 {
-	return attribute_changed(row, row->attnums[column]);
+	return attribute_changed(row, row->map.attnums[column]);
 }
 
 /*

@@ -32,7 +32,7 @@ typedef struct TriggerRow
 	TriggerData *data;
 	TriggerOperation operation;
 	const TableShape *shape;
-	const AttrNumber *attnums;
+	ShapeMap map;
 	TupleDesc desc;
 	const char *schema;	   /* of the table, for errors */
 	MemoryContext context; /* where a changed row is made */
@@ -48,8 +48,6 @@ typedef struct TriggerRow
 extern void cust_trigger_open(FunctionCallInfo fcinfo, const TableShape *shape,
 							  TriggerKind kind, int operations,
 							  TriggerRow *row);
-extern const AttrNumber *cust_trigger_attnums(Relation rel,
-											  const TableShape *shape);
 extern Datum cust_trigger_old(const TriggerRow *row, int column, bool *isnull);
 extern Datum cust_trigger_new(const TriggerRow *row, int column, bool *isnull);
 extern int64 cust_trigger_old_id(const TriggerRow *row, int column);

@@ -221,7 +221,7 @@ run_update(const WriteTo *to, const WriteWhere *where, const WriteRow *changes,
 
 /*
  * Inserts a row, its id included, whose other columns get their defaults.
- * Needs an open room of plan.c.
+ * Needs an open SPI connection.
  */
 void
 cust_write_insert(const WriteTo *to, const WriteRow *row)
@@ -234,7 +234,7 @@ cust_write_insert(const WriteTo *to, const WriteRow *row)
 
 /*
  * Changes columns of a row, at least one.  Returns whether there was such a
- * row, and sets *returned if that was asked for.  Needs an open room of plan.c.
+ * row, and sets *returned if that was asked for.  Needs an open SPI connection.
  */
 bool
 cust_write_update(const WriteTo *to, const WriteWhere *where,

@@ -41,7 +41,7 @@ typedef struct Writing
 	const WriteRow *row;
 	const WriteWhere *where; /* NULL: the row is new */
 	Relation rel;
-	const AttrNumber *attnums;
+	ShapeMap map;
 	RowRules rules;
 	Oid indexid; /* by which a row is found */
 	EState *estate;
@@ -60,7 +60,7 @@ is_given(const Writing *writing, AttrNumber attnum)
 {
 	for (int i = 0; i < writing->row->n; i++)
 	{
-		if (writing->attnums[writing->row->columns[i].column] == attnum)
+		if (writing->map.attnums[writing->row->columns[i].column] == attnum)
 			return true;
 	}
 	return false;
@@ -88,7 +88,7 @@ find_index(Writing *writing)
 	writing->indexid = cust_primary_key_index(writing->rel);
 	return !writing->rel->rd_rel->relhassubclass &&
 		OidIsValid(writing->indexid) &&
-		cust_fetch_serves_key(writing->indexid, writing->attnums[0]);
+		cust_fetch_serves_key(writing->indexid, writing->map.attnums[0]);
 }
 
 static bool
@@ -102,7 +102,7 @@ table_permits(Writing *writing)
 		object_aclcheck(NamespaceRelationId, RelationGetNamespace(rel),
 						GetUserId(), ACL_USAGE) != ACLCHECK_OK)
 		return false;
-	writing->attnums = cust_trigger_attnums(rel, writing->to->shape);
+	writing->map = cust_shape_map(rel, writing->to->shape);
 	writing->rules = cust_rowrules_of(rel);
 	return writing->rules.understood &&
 		(writing->where == NULL ? defaults_permit(writing) :
@@ -113,7 +113,7 @@ static Bitmapset *
 add_column(const Writing *writing, Bitmapset *columns, int column)
 {
 	return bms_add_member(columns,
-						  writing->attnums[column] -
+						  writing->map.attnums[column] -
 							  FirstLowInvalidHeapAttributeNumber);
 }
 
@@ -177,7 +177,7 @@ set_given(const Writing *writing, TupleTableSlot *slot)
 	for (int i = 0; i < writing->row->n; i++)
 	{
 		const WriteColumn *given = &writing->row->columns[i];
-		int place = writing->attnums[given->column] - 1;
+		int place = writing->map.attnums[given->column] - 1;
 
 		if (!given->merges)
 		{
@@ -253,7 +253,7 @@ static int64
 bigint_of(const Writing *writing, TupleTableSlot *slot, int column)
 {
 	bool isnull;
-	Datum value = slot_getattr(slot, writing->attnums[column], &isnull);
+	Datum value = slot_getattr(slot, writing->map.attnums[column], &isnull);
 
 	return isnull ? 0 : DatumGetInt64(value);
 }
@@ -281,7 +281,7 @@ find_row(const Writing *writing, TupleTableSlot *slot)
 	HeapTuple tuple;
 	bool found = false;
 
-	ScanKeyInit(&key, writing->attnums[0], BTEqualStrategyNumber, F_INT8EQ,
+	ScanKeyInit(&key, writing->map.attnums[0], BTEqualStrategyNumber, F_INT8EQ,
 				Int64GetDatum(writing->where->id));
 	scan = systable_beginscan(rel, writing->indexid, true, snapshot, 1, &key);
 	while (!found && (tuple = systable_getnext(scan)) != NULL)

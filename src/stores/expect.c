@@ -3,7 +3,8 @@
  *		Whether a customer exists, and why a change found none: unknown, or of
  *		another version than the caller expected.
  *
- * Called by the nouns that read or change customers, in a room of plan.c.
+ * Called by the nouns that read or change customers, with an SPI
+ * connection open.
  */
 #include "postgres.h"
 

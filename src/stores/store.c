@@ -180,7 +180,7 @@ report_broken(const PlanTarget *target, int sqlstate, const char *table,
 const char *
 cust_store_table_fault(Relation rel, Oid owner, const TableShape *shape)
 {
-	AttrNumber attnums[SHAPE_MAX_COLUMNS];
+	ShapeMap map;
 	int missing;
 
 	if (rel->rd_rel->relkind != RELKIND_RELATION ||
@@ -189,7 +189,7 @@ cust_store_table_fault(Relation rel, Oid owner, const TableShape *shape)
 		return "is not an ordinary table";
 	if (rel->rd_rel->relowner != owner)
 		return "does not belong to the owner of the schema";
-	missing = cust_shape_match(shape, RelationGetDescr(rel), attnums);
+	missing = cust_shape_match(shape, RelationGetDescr(rel), &map);
 	if (missing >= 0)
 		return psprintf("has no column \"%s\" of type %s",
 						shape->columns[missing].name,
@@ -212,22 +212,22 @@ newest_snapshot(void)
 int
 cust_store_layout_version(Relation info, bool *search)
 {
-	AttrNumber attnums[SHAPE_MAX_COLUMNS];
+	ShapeMap map;
 	Snapshot snapshot = RegisterSnapshot(newest_snapshot());
 	TableScanDesc scan = cust_beginscan(info, snapshot);
 	TupleTableSlot *slot = table_slot_create(info, NULL);
 	int version = 0;
 
 	(void) cust_shape_match(&cust_layout[STORE_INFO], RelationGetDescr(info),
-							attnums);
+							&map);
 	if (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		bool isnull;
 		Datum value;
 
-		value = slot_getattr(slot, attnums[INFO_LAYOUT_VERSION], &isnull);
+		value = slot_getattr(slot, map.attnums[INFO_LAYOUT_VERSION], &isnull);
 		version = isnull ? 0 : DatumGetInt32(value);
-		value = slot_getattr(slot, attnums[INFO_SEARCH], &isnull);
+		value = slot_getattr(slot, map.attnums[INFO_SEARCH], &isnull);
 		*search = !isnull && DatumGetBool(value);
 	}
 	ExecDropSingleTupleTableSlot(slot);

@@ -23,7 +23,7 @@ cust_store_next_id(const Store *store, StoreTable table)
 
 /*
  * Finds a row of a table, whether the caller may see it or not, and locks it.
- * Needs an open room of plan.c.
+ * Needs an open SPI connection.
  */
 bool
 cust_store_fetch_by(const Store *store, StoreTable table, const FetchKey *key,
