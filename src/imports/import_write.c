@@ -38,6 +38,7 @@ static const PlanQuery insert_customers = {
 
 /* $1 are the ids, the others the values of the columns that change */
 static const PlanQuery update_template = {
+	.made = true,
 	.custom = true,
 	.nargs = 1 + IMPORT_NCHANGEABLE,
 	.argtypes = {INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
@@ -224,7 +225,7 @@ compose_change(ImportRow *row, bool changed[IMPORT_NCHANGEABLE])
  * The UPDATE of the columns that change in any row, so that the owner's column
  * privileges and UPDATE OF triggers mean what they say.
  */
-static const PlanQuery *
+static PlanQuery
 build_update(const bool changed[IMPORT_NCHANGEABLE])
 {
 	PlanQuery query = update_template;
@@ -245,7 +246,7 @@ build_update(const bool changed[IMPORT_NCHANGEABLE])
 						   " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)"
 						   " AS u(id, " COLUMNS ") WHERE c.id" EQ "u.id");
 	query.text = text.data;
-	return cust_plan_dynamic(&query);
+	return query;
 }
 
 static bool
@@ -310,7 +311,7 @@ cust_import_update(Import *import, bool last)
 	bool changed[IMPORT_NCHANGEABLE] = {false};
 	NullableDatum values[1 + IMPORT_NCHANGEABLE];
 	Batch batch = {0, palloc(import->nrows * sizeof(ImportRow *))};
-	const PlanQuery *query;
+	PlanQuery query;
 
 	for (int i = 0; i < import->nrows; i++)
 	{
@@ -332,8 +333,8 @@ cust_import_update(Import *import, bool last)
 									 (NullableDatum){0, true};
 	if (last || (!changed[IMPORT_EMAIL] && !changed[IMPORT_EXTERNAL_ID]))
 		import->updated +=
-			cust_plan_run(query, &import->store->target, values, 0).count;
-	else if (!try_update(import, query, values))
+			cust_plan_run(&query, &import->store->target, values, 0).count;
+	else if (!try_update(import, &query, values))
 		return false;
 	for (int i = 0; i < batch.n; i++)
 		batch.rows[i]->settled = true;

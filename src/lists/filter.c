@@ -20,6 +20,7 @@
 
 /* What every query with these conditions is made from. */
 const PlanQuery cust_filter_template = {
+	.made = true,
 	.read_only = true,
 	.nargs = LIST_COUNT,
 	.argtypes = {[LIST_WORDS] = TEXTARRAYOID,

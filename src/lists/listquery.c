@@ -126,8 +126,8 @@ run_steady(const ListPage *page, const StringInfoData *text, int limit)
 	PlanQuery query = cust_filter_template;
 
 	query.text = text->data;
-	return cust_plan_run(cust_plan_dynamic(&query), &page->store->target,
-						 page->conditions.values, limit);
+	return cust_plan_run(&query, &page->store->target, page->conditions.values,
+						 limit);
 }
 
 /*
@@ -143,8 +143,8 @@ run_custom(const ListPage *page, const StringInfoData *text, int limit)
 
 	query.text = text->data;
 	query.custom = true;
-	rows = cust_plan_run(cust_plan_dynamic(&query), &page->store->target,
-						 page->conditions.values, limit);
+	rows = cust_plan_run(&query, &page->store->target, page->conditions.values,
+						 limit);
 	cust_guc_unset(level);
 	return rows;
 }

@@ -84,6 +84,7 @@ static bool
 find_version(const WriteTo *to, const WriteWhere *where, int64 *version)
 {
 	PlanQuery query = {
+		.made = true,
 		.text = psprintf("SELECT %s FROM @store@.%s WHERE id" EQ "$1",
 						 to->shape->columns[where->returning].name,
 						 to->shape->name),
@@ -91,8 +92,7 @@ find_version(const WriteTo *to, const WriteWhere *where, int64 *version)
 		.argtypes = {INT8OID},
 	};
 	NullableDatum id = {Int64GetDatum(where->id), false};
-	PlanRows rows = cust_plan_run(cust_plan_dynamic(&query), to->target, &id,
-								  1);
+	PlanRows rows = cust_plan_run(&query, to->target, &id, 1);
 
 	if (rows.count == 0)
 		return false;

@@ -50,10 +50,11 @@ static const char *const lock_clauses[] = {
 	[FETCH_FOR_CHANGE] = " FOR NO KEY UPDATE",
 };
 
-static const PlanQuery *
+static PlanQuery
 build_query(const TableShape *shape, const FetchKey *key, FetchLock lock)
 {
 	PlanQuery query = {
+		.made = true,
 		.as_owner = true,
 		.nargs = 2,
 		.argtypes = {INT8OID, TEXTOID},
@@ -71,7 +72,7 @@ build_query(const TableShape *shape, const FetchKey *key, FetchLock lock)
 						 shape->columns[key->text_column].name);
 	appendStringInfoString(&text, lock_clauses[lock]);
 	query.text = text.data;
-	return cust_plan_dynamic(&query);
+	return query;
 }
 
 static bool
@@ -82,8 +83,8 @@ fetch_by_query(const PlanTarget *target, const TableShape *shape,
 		{Int64GetDatum(key->value), false},
 		{CStringGetTextDatum(key->text ? key->text : ""), false},
 	};
-	PlanRows rows = cust_plan_run(build_query(shape, key, lock), target,
-								  values, 1);
+	PlanQuery query = build_query(shape, key, lock);
+	PlanRows rows = cust_plan_run(&query, target, values, 1);
 
 	if (rows.count == 0)
 		return false;

@@ -237,10 +237,10 @@ void
 cust_insert_rows(const InsertInto *into, const PlanTarget *target, Oid relid,
 				 const InsertRow *rows, int n)
 {
-	PlanUser caller = cust_plan_become_owner(target, 0);
+	Rights caller = cust_rights_take(target, RIGHTS_OF_OWNER, true);
 	bool inserted = insert_directly(into, relid, rows, n);
 
-	cust_plan_become(caller);
+	cust_rights_restore(target, &caller);
 	if (inserted)
 		return;
 	for (int i = 0; i < n; i++)

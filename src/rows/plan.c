@@ -3,29 +3,35 @@
  *		The only SPI code: runs statements on the tables of a store, as the
  *		caller or as the owner, with plans that are kept for the session.
  *
- * Called by event and by the nouns.  A plan is kept per query and schema and
- * made anew when the schema's name has changed; SPI itself revalidates it when
- * a table has.  Knows no table of ours.
+ * Called by events and by the nouns.  A plan is kept per query and schema, for
+ * the schemas that were used last.  What a plan runs on is what the caller of
+ * these functions has verified: its relations are locked and looked at once
+ * more before each run.  Code of the store's owner runs inside, and may come
+ * here again; so a plan that is running is never freed, and what is used after
+ * a statement ran is held by value.  Knows no table of ours.
  */
 #include "postgres.h"
 
-#include "compat.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "report.h"
 #include "rows/plan.h"
+#include "rows/planlocks.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-#define PLACEHOLDER "@store@"
+/* how many queries that were made are kept, and the plans of how many schemas */
+#define MAX_MADE 64
+#define MAX_SCHEMAS 32
 
-/* how many dynamic queries are kept */
-#define MAX_DYNAMIC 64
+/* so often a plan is made anew because its relations change meanwhile */
+#define MAX_TRIES 10
 
 typedef struct PlanKey
 {
-	const PlanQuery *query;
+	const PlanQuery *constant; /* NULL: */
+	uint64 made;			   /* the number of a MadeQuery */
 	Oid schema;
 } PlanKey;
 
@@ -34,13 +40,28 @@ typedef struct PlanEntry
 	PlanKey key;
 	char name[NAMEDATALEN]; /* of the schema when planned */
 	SPIPlanPtr plan;		/* NULL: not made yet */
+	PlanLocks locks;
 } PlanEntry;
+
+/* A query that was made, by a number that is never given again. */
+typedef struct MadeQuery
+{
+	uint64 number; /* 0: none */
+	uint64 used;
+	PlanQuery query; /* with a text of its own */
+} MadeQuery;
+
+/* A schema of which there are plans. */
+typedef struct PlannedSchema
+{
+	Oid schema; /* invalid: none */
+	uint64 used;
+} PlannedSchema;
 
 /* A plan that was running when it was no longer wanted. */
 typedef struct RetiredPlan
 {
 	SPIPlanPtr plan;
-	LocalTransactionId xid;
 	struct RetiredPlan *next;
 } RetiredPlan;
 
@@ -54,10 +75,11 @@ typedef struct RunningPlan
 static HTAB *plan_cache = NULL;
 static RetiredPlan *retired = NULL;
 static RunningPlan *running = NULL;
+static MadeQuery made[MAX_MADE];
+static PlannedSchema planned[MAX_SCHEMAS];
 
-/* dynamic queries, the oldest is replaced first */
-static PlanQuery *dynamic[MAX_DYNAMIC];
-static int next_dynamic = 0;
+/* counts what is used, so that what was used last is known */
+static uint64 uses = 0;
 
 /* ------------------------------------------------------------------------
  * The cache of plans
@@ -65,9 +87,8 @@ static int next_dynamic = 0;
  */
 
 static PlanEntry *
-find_entry(const PlanQuery *query, Oid schema)
+find_entry(const PlanKey *key)
 {
-	PlanKey key;
 	PlanEntry *entry;
 	bool found;
 
@@ -82,10 +103,7 @@ find_entry(const PlanQuery *query, Oid schema)
 		plan_cache = hash_create("customers plans", 64, &ctl,
 								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
-	memset(&key, 0, sizeof(key));
-	key.query = query;
-	key.schema = schema;
-	entry = hash_search(plan_cache, &key, HASH_ENTER, &found);
+	entry = hash_search(plan_cache, key, HASH_ENTER, &found);
 	if (!found)
 		entry->plan = NULL;
 	return entry;
@@ -104,12 +122,10 @@ is_running(SPIPlanPtr plan)
 
 /* Frees a plan that is no longer wanted, later if it is running. */
 static void
-retire_plan(PlanEntry *entry)
+retire_plan(SPIPlanPtr plan)
 {
-	SPIPlanPtr plan = entry->plan;
 	RetiredPlan *item;
 
-	entry->plan = NULL;
 	if (plan == NULL)
 		return;
 	if (!is_running(plan))
@@ -119,12 +135,11 @@ retire_plan(PlanEntry *entry)
 	}
 	item = MemoryContextAlloc(CacheMemoryContext, sizeof(RetiredPlan));
 	item->plan = plan;
-	item->xid = CUST_LOCAL_XID();
 	item->next = retired;
 	retired = item;
 }
 
-/* Frees the plans that were retired in earlier transactions. */
+/* Frees the retired plans that are running no longer. */
 static void
 free_retired_plans(void)
 {
@@ -134,7 +149,7 @@ free_retired_plans(void)
 	{
 		RetiredPlan *item = *link;
 
-		if (item->xid == CUST_LOCAL_XID())
+		if (is_running(item->plan))
 		{
 			link = &item->next;
 			continue;
@@ -145,9 +160,9 @@ free_retired_plans(void)
 	}
 }
 
-/* Retires all plans of a query (NULL: any) on a schema (invalid: any). */
+/* Forgets all plans of a made query (0: any) on a schema (invalid: any). */
 static void
-forget_plans(const PlanQuery *query, Oid schema)
+forget_plans(uint64 number, Oid schema)
 {
 	HASH_SEQ_STATUS status;
 	PlanEntry *entry;
@@ -157,47 +172,85 @@ forget_plans(const PlanQuery *query, Oid schema)
 	hash_seq_init(&status, plan_cache);
 	while ((entry = hash_seq_search(&status)) != NULL)
 	{
-		if ((query != NULL && entry->key.query != query) ||
+		if ((number != 0 && entry->key.made != number) ||
 			(OidIsValid(schema) && entry->key.schema != schema))
 			continue;
-		retire_plan(entry);
+		retire_plan(entry->plan);
 		hash_search(plan_cache, &entry->key, HASH_REMOVE, NULL);
 	}
 }
 
-/* Retires the plans of a schema that is gone. */
+/* Forgets the plans of a schema that is gone. */
 void
 cust_plan_forget(Oid schema)
 {
-	forget_plans(NULL, schema);
+	for (int i = 0; i < MAX_SCHEMAS; i++)
+	{
+		if (planned[i].schema == schema)
+			planned[i].schema = InvalidOid;
+	}
+	forget_plans(0, schema);
 }
 
-/*
- * The kept query that equals this one, whose text may be in short-lived
- * memory.  At most MAX_DYNAMIC are kept.
- */
-const PlanQuery *
-cust_plan_dynamic(const PlanQuery *query)
+/* Notes that the schema is used; of too many, the one used longest ago goes. */
+static void
+use_schema(Oid schema)
 {
-	PlanQuery *kept;
+	PlannedSchema *oldest = &planned[0];
 
-	for (int i = 0; i < MAX_DYNAMIC && dynamic[i] != NULL; i++)
+	for (int i = 0; i < MAX_SCHEMAS; i++)
 	{
-		if (strcmp(dynamic[i]->text, query->text) == 0)
-			return dynamic[i];
+		if (planned[i].schema == schema)
+		{
+			planned[i].used = ++uses;
+			return;
+		}
+		if (!OidIsValid(oldest->schema))
+			continue;
+		if (!OidIsValid(planned[i].schema) || planned[i].used < oldest->used)
+			oldest = &planned[i];
 	}
-	kept = MemoryContextAlloc(CacheMemoryContext, sizeof(PlanQuery));
-	*kept = *query;
-	kept->text = MemoryContextStrdup(CacheMemoryContext, query->text);
-	if (dynamic[next_dynamic] != NULL)
+	if (OidIsValid(oldest->schema))
+		forget_plans(0, oldest->schema);
+	*oldest = (PlannedSchema){schema, ++uses};
+}
+
+static bool
+is_same_query(const PlanQuery *a, const PlanQuery *b)
+{
+	return strcmp(a->text, b->text) == 0 && a->as_owner == b->as_owner &&
+		a->read_only == b->read_only && a->restricted == b->restricted &&
+		a->custom == b->custom && a->nargs == b->nargs &&
+		memcmp(a->argtypes, b->argtypes, a->nargs * sizeof(Oid)) == 0;
+}
+
+/* The number of the kept query that is the same. */
+static uint64
+number_of(const PlanQuery *query)
+{
+	static uint64 last_number = 0;
+	MadeQuery *oldest = &made[0];
+	char *text;
+
+	for (int i = 0; i < MAX_MADE; i++)
 	{
-		forget_plans(dynamic[next_dynamic], InvalidOid);
-		pfree(unconstify(char *, dynamic[next_dynamic]->text));
-		pfree(dynamic[next_dynamic]);
+		if (made[i].number != 0 && is_same_query(&made[i].query, query))
+		{
+			made[i].used = ++uses;
+			return made[i].number;
+		}
+		if (made[i].used < oldest->used)
+			oldest = &made[i];
 	}
-	dynamic[next_dynamic] = kept;
-	next_dynamic = (next_dynamic + 1) % MAX_DYNAMIC;
-	return kept;
+	text = MemoryContextStrdup(CacheMemoryContext, query->text);
+	if (oldest->number != 0)
+	{
+		forget_plans(oldest->number, InvalidOid);
+		pfree(unconstify(char *, oldest->query.text));
+	}
+	*oldest = (MadeQuery){++last_number, ++uses, *query};
+	oldest->query.text = text;
+	return oldest->number;
 }
 
 /* text with every placeholder replaced by the quoted name of the schema */
@@ -209,39 +262,87 @@ cust_plan_substitute(const char *text, const char *schema)
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	while ((place = strstr(text, PLACEHOLDER)) != NULL)
+	while ((place = strstr(text, PLAN_PLACEHOLDER)) != NULL)
 	{
 		appendBinaryStringInfo(&buf, text, place - text);
 		appendStringInfoString(&buf, quoted);
-		text = place + strlen(PLACEHOLDER);
+		text = place + strlen(PLAN_PLACEHOLDER);
 	}
 	appendStringInfoString(&buf, text);
 	return buf.data;
 }
 
-static SPIPlanPtr
-prepare_plan(const PlanQuery *query, const PlanTarget *target)
-{
-	PlanEntry *entry = find_entry(query, target->schema);
-	SPIPlanPtr plan;
+/* ------------------------------------------------------------------------
+ * Preparing
+ * ------------------------------------------------------------------------
+ */
 
-	if (entry->plan != NULL && strcmp(entry->name, target->name) == 0)
-		return entry->plan;
-	retire_plan(entry);
-	plan = SPI_prepare_cursor(cust_plan_substitute(query->text, target->name),
-							  query->nargs, (Oid *) query->argtypes,
-							  query->custom ? CURSOR_OPT_CUSTOM_PLAN : 0);
+/* Makes a plan, of which nothing is known but that it parses. */
+static SPIPlanPtr
+make_plan(const PlanQuery *query, const PlanTarget *target)
+{
+	SPIPlanPtr plan =
+		SPI_prepare_cursor(cust_plan_substitute(query->text, target->name),
+						   query->nargs, (Oid *) query->argtypes,
+						   query->custom ? CURSOR_OPT_CUSTOM_PLAN : 0);
+
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare_cursor failed: %s",
 			 SPI_result_code_string(SPI_result));
-	/* preparing may have run code that came here too */
-	entry = find_entry(query, target->schema);
-	retire_plan(entry);
 	if (SPI_keepplan(plan) != 0)
 		elog(ERROR, "SPI_keepplan failed");
-	strlcpy(entry->name, target->name, NAMEDATALEN);
-	entry->plan = plan;
 	return plan;
+}
+
+/* The key of a query's plan. */
+static PlanKey
+make_key(const PlanQuery *query, const PlanTarget *target)
+{
+	PlanKey key;
+
+	/* there may be padding */
+	memset(&key, 0, sizeof(key));
+	key.constant = query->made ? NULL : query;
+	key.made = query->made ? number_of(query) : 0;
+	key.schema = target->schema;
+	return key;
+}
+
+/*
+ * The kept plan, or a new one, whose relations are locked and verified.  Since
+ * locking and verifying may lead here again, the entry is looked for anew after
+ * each.
+ */
+static SPIPlanPtr
+prepare_plan(const PlanQuery *query, const PlanTarget *target)
+{
+	PlanKey key = make_key(query, target);
+
+	use_schema(target->schema);
+	for (int tries = 0; tries < MAX_TRIES; tries++)
+	{
+		PlanEntry *entry = find_entry(&key);
+		SPIPlanPtr plan = entry->plan;
+		PlanLocks locks = entry->locks;
+
+		CHECK_FOR_INTERRUPTS();
+		if (plan != NULL && strcmp(entry->name, target->name) == 0 &&
+			cust_planlocks_fit(target, plan, &locks))
+			return plan;
+		plan = make_plan(query, target);
+		entry = find_entry(&key);
+		retire_plan(entry->plan);
+		entry->plan = plan;
+		entry->locks = cust_planlocks_read(query->text, target, plan);
+		strlcpy(entry->name, target->name, NAMEDATALEN);
+	}
+	cust_report(
+		&(CustError){
+			.sqlstate = ERRCODE_T_R_SERIALIZATION_FAILURE,
+			.schema = target->name,
+			.hint = "Repeat the statement.",
+		},
+		"the tables of \"%s\" change all the time", target->name);
 }
 
 /* ------------------------------------------------------------------------
@@ -277,6 +378,7 @@ run_prepared(const PlanQuery *query, SPIPlanPtr plan,
 	char nulls[PLAN_MAX_ARGS];
 	int result;
 
+	Assert(query->nargs <= PLAN_MAX_ARGS);
 	for (int i = 0; i < query->nargs; i++)
 	{
 		values[i] = args[i].value;
@@ -323,7 +425,7 @@ cust_plan_rethrow(const PlanQuery *query, MemoryContext context)
 	ReThrowError(error);
 }
 
-/* Runs the query as whoever is the current user. */
+/* Runs the query with the rights that were taken. */
 static PlanRows
 run_query(const PlanQuery *query, const PlanTarget *target,
 		  const NullableDatum *args, long limit)
@@ -354,53 +456,28 @@ run_query(const PlanQuery *query, const PlanTarget *target,
 	return (PlanRows){rows.count, rows.table};
 }
 
-/*
- * Acts as the owner, the way that referential-integrity triggers do it: row
- * security of the owner's own tables does not hide rows from a guard.  Returns
- * who acted, whom cust_plan_become takes; after an error the
- * (sub)transaction's abort puts him back.
- */
-PlanUser
-cust_plan_become_owner(const PlanTarget *target, int further)
+static RightsOf
+rights_of(const PlanQuery *query)
 {
-	PlanUser caller;
-
-	GetUserIdAndSecContext(&caller.id, &caller.security);
-	SetUserIdAndSecContext(target->owner,
-						   caller.security | SECURITY_LOCAL_USERID_CHANGE |
-							   SECURITY_NOFORCE_RLS | further);
-	return caller;
-}
-
-void
-cust_plan_become(PlanUser user)
-{
-	SetUserIdAndSecContext(user.id, user.security);
-}
-
-static PlanRows
-run_as_owner(const PlanQuery *query, const PlanTarget *target,
-			 const NullableDatum *args, long limit)
-{
-	int restricted = query->restricted ? SECURITY_RESTRICTED_OPERATION : 0;
-	PlanUser caller = cust_plan_become_owner(target, restricted);
-	PlanRows rows = run_query(query, target, args, limit);
-
-	cust_plan_become(caller);
-	return rows;
+	if (!query->as_owner)
+		return RIGHTS_OF_CALLER;
+	return query->restricted ? RIGHTS_OF_OWNER_RESTRICTED : RIGHTS_OF_OWNER;
 }
 
 /*
- * Runs a query; limit 0 returns all rows.  Needs an open SPI connection, in which the
- * result lives.
+ * Runs a query; limit 0 returns all rows.  Needs an open SPI connection, in
+ * which the result lives.
  */
 PlanRows
 cust_plan_run(const PlanQuery *query, const PlanTarget *target,
 			  const NullableDatum *args, long limit)
 {
-	if (query->as_owner)
-		return run_as_owner(query, target, args, limit);
-	return run_query(query, target, args, limit);
+	Rights caller = cust_rights_take(target, rights_of(query),
+									 !query->read_only);
+	PlanRows rows = run_query(query, target, args, limit);
+
+	cust_rights_restore(target, &caller);
+	return rows;
 }
 
 /* Runs a statement that is neither kept nor returns rows, as the caller. */

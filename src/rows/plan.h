@@ -8,8 +8,12 @@
 #include "compat.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "rows/rights.h"
 
 #define PLAN_MAX_ARGS 17
+
+/* what stands for the schema in the text of a query */
+#define PLAN_PLACEHOLDER "@store@"
 
 /*
  * Operators as they must be written in the text of a query, so that no
@@ -30,27 +34,20 @@
 #define LOWER_C(expression) \
 	"pg_catalog.lower(" expression " COLLATE pg_catalog.\"C\")"
 
-/* The schema that a statement works on. */
-typedef struct PlanTarget
-{
-	Oid schema;
-	Oid owner; /* of the schema and of its tables */
-	char name[NAMEDATALEN];
-} PlanTarget;
-
 /*
- * A statement.  "@store@" in the text stands for the schema.  A query is
- * static, or made by cust_plan_dynamic.
+ * A statement.  PLAN_PLACEHOLDER in the text stands for the schema.  A query is
+ * constant, or made: then nothing of it is kept but copies.
  */
 typedef struct PlanQuery
 {
 	const char *text;
+	bool made;			/* for this run, the text in short-lived memory */
 	bool as_owner;		/* run it as the owner; errors lose details */
 	bool read_only;		/* for lookups of stable functions */
 	bool restricted;	/* as owner, who must not change the session */
 	bool custom;		/* plan anew for the values of every run */
 	const char *unique; /* if this constraint says that a value is taken, */
-	const char *hint;	/* then this is the hint */
+	const char *hint;	/* then this, which is constant, is the hint */
 	int nargs;
 	Oid argtypes[PLAN_MAX_ARGS];
 } PlanQuery;
@@ -61,22 +58,12 @@ typedef struct PlanRows
 	SPITupleTable *table; /* of plan.c */
 } PlanRows;
 
-/* Whom the session acts as. */
-typedef struct PlanUser
-{
-	Oid id;
-	int security;
-} PlanUser;
-
-extern PlanUser cust_plan_become_owner(const PlanTarget *target, int further);
-extern void cust_plan_become(PlanUser user);
 extern void cust_plan_begin(void);
 extern void cust_plan_end(void);
 extern PlanRows cust_plan_run(const PlanQuery *query, const PlanTarget *target,
 							  const NullableDatum *args, long limit);
 pg_noreturn extern void cust_plan_rethrow(const PlanQuery *query,
 										  MemoryContext context);
-extern const PlanQuery *cust_plan_dynamic(const PlanQuery *query);
 extern void cust_plan_utility(const char *statement);
 extern void cust_plan_forget(Oid schema);
 extern char *cust_plan_substitute(const char *text, const char *schema);

@@ -40,6 +40,7 @@ static PlanQuery
 make_query(const WriteTo *to)
 {
 	return (PlanQuery){
+		.made = true,
 		.as_owner = to->as_owner,
 		.unique = to->unique,
 		.hint = to->hint,
@@ -77,14 +78,13 @@ static bool
 write_as_asked(const WriteTo *to, const WriteWhere *where, const WriteRow *row,
 			   bool *written, int64 *returned)
 {
-	PlanUser caller;
-	bool possible;
+	Rights caller = cust_rights_take(to->target,
+									 to->as_owner ? RIGHTS_OF_OWNER :
+													RIGHTS_OF_CALLER,
+									 true);
+	bool possible = write_guarded(to, where, row, written, returned);
 
-	if (!to->as_owner)
-		return write_guarded(to, where, row, written, returned);
-	caller = cust_plan_become_owner(to->target, 0);
-	possible = write_guarded(to, where, row, written, returned);
-	cust_plan_become(caller);
+	cust_rights_restore(to->target, &caller);
 	return possible;
 }
 
@@ -140,8 +140,8 @@ static PlanRows
 run_statement(Statement *statement)
 {
 	statement->query.text = statement->text.data;
-	return cust_plan_run(cust_plan_dynamic(&statement->query),
-						 statement->to->target, statement->args, 0);
+	return cust_plan_run(&statement->query, statement->to->target,
+						 statement->args, 0);
 }
 
 static void

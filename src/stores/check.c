@@ -350,7 +350,8 @@ check_orphans(Check *check, const DdlStatement *statement)
 		" AND NOT EXISTS (SELECT FROM @store@.%s p WHERE p.id" EQ "f.%s)",
 		statement->table, statement->name, column, mend, column, table, column,
 		quote_identifier(constraint->pktable->relname), column);
-	emit_rows(check, cust_plan_dynamic(&query));
+	query.made = true;
+	emit_rows(check, &query);
 }
 
 static void

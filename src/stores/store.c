@@ -320,6 +320,8 @@ cust_store_schema_owner(Oid schema)
 	return owner;
 }
 
+static void expect_unchanged(const PlanTarget *target);
+
 /* The verified store in a schema; raises sqlstate when it is none. */
 static const Store *
 verified_store(Oid schema, const char *name, int sqlstate)
@@ -334,15 +336,58 @@ verified_store(Oid schema, const char *name, int sqlstate)
 	before = invalidations;
 	store->target.schema = schema;
 	store->target.owner = cust_store_schema_owner(schema);
+	store->target.deferred = "customer_account_registered";
+	store->target.nrelations = STORE_NTABLES;
+	store->target.expect_unchanged = expect_unchanged;
 	strlcpy(store->target.name, name, NAMEDATALEN);
 	for (int table = 0; table < STORE_NTABLES; table++)
 	{
 		verify_table(store, table, sqlstate);
 		verify_sequence(store, table, sqlstate);
+		store->target.relations[table].name = cust_layout[table].name;
+		store->target.relations[table].relid = store->tables[table];
 	}
 	store->has_search_index = OidIsValid(
 		get_relname_relid(SEARCH_INDEX, schema));
 	store->valid = (before == invalidations);
+	return store;
+}
+
+/* Raises unless the store is still what it was when it was verified. */
+static void
+expect_unchanged(const PlanTarget *target)
+{
+	Oid schema = get_namespace_oid(target->name, true);
+	const Store *store = NULL;
+	bool same;
+
+	if (schema == target->schema)
+		store = verified_store(schema, target->name,
+							   ERRCODE_INVALID_SCHEMA_NAME);
+	same = store != NULL && store->target.owner == target->owner;
+	for (int i = 0; same && i < target->nrelations; i++)
+		same = store->target.relations[i].relid == target->relations[i].relid;
+	if (!same)
+		cust_report(
+			&(CustError){
+				.sqlstate = ERRCODE_INVALID_SCHEMA_NAME,
+				.schema = target->name,
+				.hint = "Repeat the statement.",
+			},
+			"store \"%s\" was changed while it was used", target->name);
+}
+
+/*
+ * A copy of what the cache holds, in the current context: code of the store's
+ * owner that runs while it is used may change the cache.
+ */
+static const Store *
+copy_of(const Store *entry, bool called)
+{
+	Store *store = palloc(sizeof(Store));
+
+	*store = *entry;
+	store->target.called = called;
 	return store;
 }
 
@@ -367,7 +412,8 @@ cust_store_named(const char *name)
 
 	if (!cust_store_exists(schema))
 		cust_store_report_missing(name);
-	return verified_store(schema, name, ERRCODE_INVALID_SCHEMA_NAME);
+	return copy_of(verified_store(schema, name, ERRCODE_INVALID_SCHEMA_NAME),
+				   true);
 }
 
 /* The store of the setting customers.store, to read from; raises 3F000. */
@@ -426,5 +472,5 @@ cust_store_of(Relation rel)
 		report_broken(&store->target, ERRCODE_INSUFFICIENT_PRIVILEGE,
 					  RelationGetRelationName(rel),
 					  "does not belong to the owner of the schema");
-	return store;
+	return copy_of(store, false);
 }

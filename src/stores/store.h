@@ -13,7 +13,7 @@
 #include "stores/layout.h"
 #include "utils/rel.h"
 
-/* A verified store; valid until the end of the statement. */
+/* A verified store, by value. */
 typedef struct Store
 {
 	Oid schema; /* key of the cache */

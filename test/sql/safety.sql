@@ -418,7 +418,7 @@ SELECT is((SELECT string_agg(DISTINCT h.other(replace(pg_get_triggerdef(oid), ' 
 	'trigger functions: attached to tables of his in the store''s schema');
 SELECT is(h.other('CREATE TRIGGER m AFTER UPDATE ON shop.mine_moves FOR EACH ROW EXECUTE FUNCTION customers.order_transfer_apply()'), 'no error',
 	'trigger functions: one by itself');
-SELECT is(h.other(sql), '42501', 'trigger functions: a table of his in the store''s schema, ' || split_part(sql, ' (', 1)) FROM unnest(ARRAY[
+SELECT is(h.other(sql), '22023', 'trigger functions: a table of his in the store''s schema, ' || split_part(sql, ' (', 1)) FROM unnest(ARRAY[
 	$$INSERT INTO shop.mine_customer (id, email, has_account, metadata, metadata_order, created_at, updated_at, version)
 		VALUES (1, 'x@example.com', false, '{}', '{}', now(), now(), 1)$$,
 	$$INSERT INTO shop.mine_customer_group (id, name, metadata, created_at, updated_at, version) VALUES (1, 'x', '{}', now(), now(), 1)$$,
@@ -426,7 +426,7 @@ SELECT is(h.other(sql), '42501', 'trigger functions: a table of his in the store
 	$$INSERT INTO shop.mine_order_transfer (id, order_id, to_customer_id, update_order_email, status, requested_at) VALUES (1, 4, 2, false, 'requested', now())$$]) sql;
 SELECT is(h.other($$INSERT INTO shop.mine_moves (id, order_id, to_customer_id, from_customer_id, update_order_email, status, requested_at)
 	VALUES (1, 4, 2, 1, false, 'requested', now())$$), 'no error', 'trigger functions: a request of his own making');
-SELECT is(h.other('UPDATE shop.mine_moves SET status = ''accepted'', resolved_at = now()'), '42501', 'trigger functions: accepted by himself, moves no order');
+SELECT is(h.other('UPDATE shop.mine_moves SET status = ''accepted'', resolved_at = now()'), '22023', 'trigger functions: accepted by himself, moves no order');
 SELECT is(h.state(), (SELECT state FROM h.before), 'trigger functions: from tables in the store''s schema, nothing of the store changes');
 RESET SESSION AUTHORIZATION;
 DO $do$
