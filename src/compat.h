@@ -168,6 +168,14 @@ cust_init_range(EState *estate, RangeTblEntry *rte, AclMode required,
 #define cust_check_is_enforced(check) ((check)->ccenforced)
 #endif
 
+/* lets the column at this place no NULL in, also none of before? */
+#if PG_VERSION_NUM < 180000
+#define cust_is_not_null(desc, place) (TupleDescAttr(desc, place)->attnotnull)
+#else
+#define cust_is_not_null(desc, place) \
+	(TupleDescCompactAttr(desc, place)->attnullability == ATTNULLABLE_VALID)
+#endif
+
 /* the index of the primary key */
 #if PG_VERSION_NUM < 180000
 #define cust_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel)

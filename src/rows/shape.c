@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_class.h"
+#include "compat.h"
 #include "report.h"
 #include "rows/shape.h"
 #include "storage/lmgr.h"
@@ -25,6 +26,7 @@ find_column(TupleDesc desc, const ColumnShape *column)
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 
 		if (!att->attisdropped && att->atttypid == column->type &&
+			(!column->required || cust_is_not_null(desc, i)) &&
 			strcmp(NameStr(att->attname), column->name) == 0)
 			return att->attnum;
 	}
@@ -34,7 +36,7 @@ find_column(TupleDesc desc, const ColumnShape *column)
 /*
  * Fills *map with the places of the shape's columns in desc, which may
  * have others besides.  Returns -1, or the first column of the shape that is
- * missing or of another type.
+ * missing, of another type, or lets NULL in where it must not.
  */
 int
 cust_shape_match(const TableShape *shape, TupleDesc desc, ShapeMap *map)
@@ -47,6 +49,17 @@ cust_shape_match(const TableShape *shape, TupleDesc desc, ShapeMap *map)
 			return i;
 	}
 	return -1;
+}
+
+/* The column as a table must have it, for a message; palloc'd. */
+char *
+cust_shape_column(const TableShape *shape, int column)
+{
+	const ColumnShape *wanted = &shape->columns[column];
+
+	return psprintf("column \"%s\" of type %s%s", wanted->name,
+					format_type_be(wanted->type),
+					wanted->required ? " that is NOT NULL" : "");
 }
 
 /* ------------------------------------------------------------------------
@@ -143,9 +156,8 @@ cust_shape_map(Relation rel, const TableShape *shape)
 	if (missing >= 0)
 		cust_report_argument(
 			"The triggers of customers belong on the tables of a store, see customers.create_store.",
-			"table \"%s\" has no column \"%s\" of type %s",
-			RelationGetRelationName(rel), shape->columns[missing].name,
-			format_type_be(shape->columns[missing].type));
+			"table \"%s\" has no %s", RelationGetRelationName(rel),
+			cust_shape_column(shape, missing));
 	forget_invalid();
 	entry = hash_search(maps, &key, HASH_ENTER, NULL);
 	entry->map = map;

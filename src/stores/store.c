@@ -191,9 +191,7 @@ cust_store_table_fault(Relation rel, Oid owner, const TableShape *shape)
 		return "does not belong to the owner of the schema";
 	missing = cust_shape_match(shape, RelationGetDescr(rel), &map);
 	if (missing >= 0)
-		return psprintf("has no column \"%s\" of type %s",
-						shape->columns[missing].name,
-						format_type_be(shape->columns[missing].type));
+		return psprintf("has no %s", cust_shape_column(shape, missing));
 	return NULL;
 }
 
