@@ -98,74 +98,54 @@ typedef TU_UpdateIndexes CustUpdateIndexes;
 					   indexes)
 #endif
 
-/* the triggers BEFORE UPDATE of a row that is locked; false: leave the row */
-static inline bool
-cust_before_row_update(EState *estate, ResultRelInfo *info, ItemPointer tid,
-					   TupleTableSlot *slot)
-{
-	EPQState epq = {0};
-	TM_FailureData failure;
-	bool result;
+/* what a row's triggers BEFORE UPDATE find out about concurrent changes */
 #if PG_VERSION_NUM < 160000
-	EvalPlanQualInit(&epq, estate, NULL, NIL, -1);
-	result = ExecBRUpdateTriggers(estate, &epq, info, tid, NULL, slot,
-								  &failure);
+#define cust_init_recheck(epq, estate) \
+	EvalPlanQualInit(epq, estate, NULL, NIL, -1)
+#define cust_update_triggers(estate, epq, info, tid, slot, result, failure) \
+	((void) (result),                                                       \
+	 ExecBRUpdateTriggers(estate, epq, info, tid, NULL, slot, failure))
 #else
-	TM_Result state;
-
-	EvalPlanQualInit(&epq, estate, NULL, NIL, -1, NIL);
+#define cust_init_recheck(epq, estate) \
+	EvalPlanQualInit(epq, estate, NULL, NIL, -1, NIL)
 #if PG_VERSION_NUM < 180000
-	result = ExecBRUpdateTriggers(estate, &epq, info, tid, NULL, slot, &state,
-								  &failure);
+#define cust_update_triggers(estate, epq, info, tid, slot, result, failure) \
+	ExecBRUpdateTriggers(estate, epq, info, tid, NULL, slot, result, failure)
 #else
-	result = ExecBRUpdateTriggers(estate, &epq, info, tid, NULL, slot, &state,
-								  &failure, false);
+#define cust_update_triggers(estate, epq, info, tid, slot, result, failure)   \
+	ExecBRUpdateTriggers(estate, epq, info, tid, NULL, slot, result, failure, \
+						 false)
 #endif
-#endif
-	EvalPlanQualEnd(&epq);
-	return result;
-}
-
-/*
- * Makes the table of rte all that a statement is about.  Has the user the
- * privileges that it needs?
- */
-static inline bool
-cust_init_range(EState *estate, RangeTblEntry *rte, AclMode required,
-				Bitmapset *selected, Bitmapset *inserted, Bitmapset *updated)
-{
-	List *range = list_make1(rte);
-#if PG_VERSION_NUM < 160000
-	RangeTblEntry *permission = rte;
-#else
-	List *permissions = NIL;
-	RTEPermissionInfo *permission = addRTEPermissionInfo(&permissions, rte);
 #endif
 
-	permission->requiredPerms = required;
-	permission->selectedCols = selected;
-	permission->insertedCols = inserted;
-	permission->updatedCols = updated;
+/* the privileges that the tables of a statement need, and their check */
 #if PG_VERSION_NUM < 160000
-	ExecInitRangeTable(estate, range);
-	return ExecCheckRTPerms(range, false);
-#elif PG_VERSION_NUM < 180000
-	ExecInitRangeTable(estate, range, permissions);
-	return ExecCheckPermissions(range, permissions, false);
+typedef RangeTblEntry CustPermission;
+#define cust_permission_of(permissions, rte) ((void) (permissions), (rte))
+#define cust_init_range(estate, range, permissions) \
+	ExecInitRangeTable(estate, range)
+#define cust_check_range(range, permissions) ExecCheckRTPerms(range, false)
 #else
-	ExecInitRangeTable(estate, range, permissions, bms_make_singleton(1));
-	return ExecCheckPermissions(range, permissions, false);
+typedef RTEPermissionInfo CustPermission;
+#define cust_permission_of(permissions, rte) \
+	addRTEPermissionInfo(permissions, rte)
+#if PG_VERSION_NUM < 180000
+#define cust_init_range(estate, range, permissions) \
+	ExecInitRangeTable(estate, range, permissions)
+#else
+#define cust_init_range(estate, range, permissions) \
+	ExecInitRangeTable(estate, range, permissions, bms_make_singleton(1))
 #endif
-}
+#define cust_check_range(range, permissions) \
+	ExecCheckPermissions(range, permissions, false)
+#endif
 
 /* are there columns that are computed from others? */
 #if PG_VERSION_NUM < 180000
 #define cust_has_generated(constr) ((constr)->has_generated_stored)
-#define cust_check_is_enforced(check) true
 #else
 #define cust_has_generated(constr) \
 	((constr)->has_generated_stored || (constr)->has_generated_virtual)
-#define cust_check_is_enforced(check) ((check)->ccenforced)
 #endif
 
 /* lets the column at this place no NULL in, also none of before? */

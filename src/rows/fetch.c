@@ -24,8 +24,8 @@
 #include "compat.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
+#include "rows/asmade.h"
 #include "rows/fetch.h"
-#include "rows/trigger.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
@@ -106,9 +106,7 @@ may_be_read(Relation rel, const PlanTarget *target, FetchLock lock)
 	AclMode needed = lock == FETCH_UNLOCKED ? ACL_SELECT :
 											  ACL_SELECT | ACL_UPDATE;
 
-	return cust_shape_is_plain(rel) &&
-		rel->rd_rel->relam == HEAP_TABLE_AM_OID &&
-		!rel->rd_rel->relhassubclass &&
+	return cust_asmade_holds_rows(rel) &&
 		(lock == FETCH_UNLOCKED || !XactReadOnly) &&
 		pg_class_aclmask(RelationGetRelid(rel), target->owner, needed,
 						 ACLMASK_ALL) == needed;
@@ -156,30 +154,31 @@ find_index(Relation rel, AttrNumber attnum)
 
 /*
  * Locks the row's newest version, which goes into slot, the way that the
- * executor does.  False if the row is gone.
+ * executor does for a statement of that command and snapshot.  TM_Ok; or the
+ * row is gone; or, TM_SelfModified, this command's own work changed it.
  */
-bool
+TM_Result
 cust_fetch_lock(Relation rel, HeapTuple found, Snapshot snapshot,
-				LockTupleMode mode, TupleTableSlot *slot)
+				CommandId command, LockTupleMode mode, TupleTableSlot *slot,
+				TM_FailureData *failure)
 {
 	uint8 flags = TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS;
 	ItemPointerData tid = found->t_self;
-	TM_FailureData failure;
+	TM_Result result;
 
 	if (!IsolationUsesXactSnapshot())
 		flags |= TUPLE_LOCK_FLAG_FIND_LAST_VERSION;
-	switch (table_tuple_lock(rel, &tid, snapshot, slot,
-							 GetCurrentCommandId(true), mode, LockWaitBlock,
-							 flags, &failure))
+	result = table_tuple_lock(rel, &tid, snapshot, slot, command, mode,
+							  LockWaitBlock, flags, failure);
+	switch (result)
 	{
 		case TM_Ok:
-			return true;
 		case TM_SelfModified:
-			return false;
+			break;
 		case TM_Updated:
 		case TM_Deleted:
 			if (!IsolationUsesXactSnapshot())
-				return false;
+				break;
 			ereport(
 				ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
@@ -189,6 +188,7 @@ cust_fetch_lock(Relation rel, HeapTuple found, Snapshot snapshot,
 			elog(ERROR, "could not lock a row of table \"%s\"",
 				 RelationGetRelationName(rel));
 	}
+	return result;
 }
 
 /* Copies the columns out of a tuple that is about to go. */
@@ -232,12 +232,17 @@ is_wanted(const FetchedRow *row, const FetchKey *key)
 		memcmp(VARDATA_ANY(given), key->text, strlen(key->text)) == 0;
 }
 
-/* Looks through the rows of a scan for the one to lock. */
+/*
+ * Looks through the rows of a scan for the one to lock.  No code of the
+ * owner's runs in between: rows are found by an index of bigints.
+ */
 static bool
 lock_next(Relation rel, const TableShape *shape, SysScanDesc scan,
 		  const FetchKey *key, FetchLock lock, FetchedRow *row)
 {
 	ShapeMap map = cust_shape_map(rel, shape);
+	CommandId command = GetCurrentCommandId(lock != FETCH_UNLOCKED);
+	TM_FailureData failure;
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	bool found = false;
 	HeapTuple tuple;
@@ -252,8 +257,8 @@ lock_next(Relation rel, const TableShape *shape, SysScanDesc scan,
 			if (!found || lock == FETCH_UNLOCKED)
 				continue;
 		}
-		found = cust_fetch_lock(rel, tuple, GetActiveSnapshot(),
-								lock_modes[lock], slot);
+		found = cust_fetch_lock(rel, tuple, GetActiveSnapshot(), command,
+								lock_modes[lock], slot, &failure) == TM_Ok;
 		if (!found)
 			continue;
 		tuple = ExecFetchSlotHeapTuple(slot, false, NULL);

@@ -5,6 +5,7 @@
 #ifndef CUSTOMERS_FETCH_H
 #define CUSTOMERS_FETCH_H
 
+#include "access/tableam.h"
 #include "executor/tuptable.h"
 #include "nodes/lockoptions.h"
 #include "rows/plan.h"
@@ -39,8 +40,10 @@ extern bool cust_fetch_row(const PlanTarget *target, Oid relid,
 						   FetchLock lock, FetchedRow *row);
 
 extern bool cust_fetch_serves_key(Oid indexid, AttrNumber attnum);
-extern bool cust_fetch_lock(Relation rel, HeapTuple found, Snapshot snapshot,
-							LockTupleMode mode, TupleTableSlot *slot);
+extern TM_Result cust_fetch_lock(Relation rel, HeapTuple found,
+								 Snapshot snapshot, CommandId command,
+								 LockTupleMode mode, TupleTableSlot *slot,
+								 TM_FailureData *failure);
 
 extern int64 cust_fetch_int64(const FetchedRow *row, int column);
 extern char *cust_fetch_text(const FetchedRow *row, int column);

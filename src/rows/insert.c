@@ -15,12 +15,11 @@
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_trigger.h"
-#include "catalog/pg_type.h"
 #include "compat.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "rows/asmade.h"
 #include "rows/insert.h"
-#include "rows/trigger.h"
 #include "utils/lsyscache.h"
 
 /* rows handed over at a time */
@@ -71,40 +70,6 @@ triggers_permit(const TriggerDesc *triggers, const char *guard)
 	return true;
 }
 
-static bool
-is_listed(const AttrNumber *attnums, int n, AttrNumber attnum)
-{
-	for (int i = 0; i < n; i++)
-	{
-		if (attnums[i] == attnum)
-			return true;
-	}
-	return false;
-}
-
-/* May the columns that the shape does not know stay NULL, unasked? */
-static bool
-columns_permit(const Insertion *insertion)
-{
-	TupleDesc desc = RelationGetDescr(insertion->rel);
-
-	if (desc->constr && desc->constr->num_check > 0)
-		return false;
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(desc, i);
-
-		if (att->attisdropped ||
-			is_listed(insertion->map.attnums, insertion->into->shape->ncolumns,
-					  att->attnum))
-			continue;
-		if (att->atthasdef || att->attnotnull || att->attidentity != '\0' ||
-			get_typtype(att->atttypid) == TYPTYPE_DOMAIN)
-			return false;
-	}
-	return true;
-}
-
 /*
  * Is there no index that could refuse a row, the primary key aside?  The error
  * would show values.
@@ -129,11 +94,11 @@ takes_rows_directly(const Insertion *insertion)
 {
 	Relation rel = insertion->rel;
 
-	return !XactReadOnly && cust_shape_is_plain(rel) &&
+	return !XactReadOnly && cust_asmade(rel, insertion->into->shape) &&
 		pg_class_aclcheck(RelationGetRelid(rel), GetUserId(), ACL_INSERT) ==
 		ACLCHECK_OK &&
 		triggers_permit(rel->trigdesc, insertion->into->guard) &&
-		columns_permit(insertion) && indexes_permit(insertion->info);
+		indexes_permit(insertion->info);
 }
 
 /* ------------------------------------------------------------------------

@@ -319,7 +319,7 @@ prepare_plan(const PlanQuery *query, const PlanTarget *target)
 	PlanKey key = make_key(query, target);
 
 	use_schema(target->schema);
-	for (int tries = 0; tries < MAX_TRIES; tries++)
+	for (int tries = 0; tries <= MAX_TRIES; tries++)
 	{
 		PlanEntry *entry = find_entry(&key);
 		SPIPlanPtr plan = entry->plan;
@@ -327,6 +327,7 @@ prepare_plan(const PlanQuery *query, const PlanTarget *target)
 
 		CHECK_FOR_INTERRUPTS();
 		if (plan != NULL && strcmp(entry->name, target->name) == 0 &&
+			(!locks.once || tries > 0) &&
 			cust_planlocks_fit(target, plan, &locks))
 			return plan;
 		plan = make_plan(query, target);

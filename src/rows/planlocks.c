@@ -62,22 +62,40 @@ find_locks(Node *node, void *context)
 	return expression_tree_walker(node, find_locks, context);
 }
 
+/* Is the plan invalidated when the relation changes? */
+static bool
+depends_on(SPIPlanPtr plan, Oid relid)
+{
+	ListCell *cell;
+
+	foreach(cell, SPI_plan_get_plan_sources(plan))
+	{
+		CachedPlanSource *source = lfirst(cell);
+
+		if (list_member_oid(source->relationOids, relid))
+			return true;
+	}
+	return false;
+}
+
 /*
  * The locks that the plan takes on the relations that its text names behind
- * the placeholder.
+ * the placeholder.  A rule may have taken a relation out of the plan.
  */
 PlanLocks
 cust_planlocks_read(const char *text, const PlanTarget *target,
 					SPIPlanPtr plan)
 {
-	PlanLocks locks = {{NoLock}};
+	PlanLocks locks = {{NoLock}, false};
 	LockSearch search = {target, &locks};
 	ListCell *cell;
 
 	for (int i = 0; i < target->nrelations; i++)
 	{
-		if (names_relation(text, target->relations[i].name))
-			locks.modes[i] = AccessShareLock;
+		if (!names_relation(text, target->relations[i].name))
+			continue;
+		locks.modes[i] = AccessShareLock;
+		locks.once |= !depends_on(plan, target->relations[i].relid);
 	}
 	foreach(cell, SPI_plan_get_plan_sources(plan))
 	{

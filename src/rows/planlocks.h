@@ -12,6 +12,7 @@
 typedef struct PlanLocks
 {
 	LOCKMODE modes[RIGHTS_MAX_RELATIONS];
+	bool once; /* the plan serves one run: no invalidation reaches it */
 } PlanLocks;
 
 extern PlanLocks cust_planlocks_read(const char *text,

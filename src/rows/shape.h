@@ -52,6 +52,4 @@ extern int cust_shape_match(const TableShape *shape, TupleDesc desc,
 extern ShapeMap cust_shape_map(Relation rel, const TableShape *shape);
 extern char *cust_shape_column(const TableShape *shape, int column);
 
-extern bool cust_shape_is_plain(Relation rel);
-
 #endif /* CUSTOMERS_SHAPE_H */

@@ -7,10 +7,8 @@
  * row is done here by the same functions of the server: privileges, all
  * triggers and their transition tables, defaults, constraints, indexes, foreign
  * keys, row locks and what concurrent changes mean.  What it does for a
- * statement is left out: starting a plan, and compiling what rowrules keeps
- * compiled.  Where there is more to a table or to a row than that, such as row
- * security, rules, children or a privilege that the user has not, nothing is
- * done.
+ * statement is left out: starting a plan.  Where a table is not as it was made,
+ * or the user has not the privileges, nothing is done.
  */
 #include "postgres.h"
 
@@ -20,13 +18,11 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/pg_am_d.h"
 #include "compat.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "rows/asmade.h"
 #include "rows/fetch.h"
-#include "rows/rowrules.h"
-#include "rows/trigger.h"
 #include "rows/write_row.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -42,7 +38,6 @@ typedef struct Writing
 	const WriteWhere *where; /* NULL: the row is new */
 	Relation rel;
 	ShapeMap map;
-	RowRules rules;
 	Oid indexid; /* by which a row is found */
 	EState *estate;
 	ResultRelInfo *info;
@@ -66,16 +61,18 @@ is_given(const Writing *writing, AttrNumber attnum)
 	return false;
 }
 
-/* Has every column that is not given a default that is understood? */
+/* Is every column given whose default is the next id? */
 static bool
-defaults_permit(const Writing *writing)
+has_own_ids(const Writing *writing)
 {
-	int natts = RelationGetNumberOfAttributes(writing->rel);
+	const TableShape *shape = writing->to->shape;
 
-	for (int i = 0; i < natts; i++)
+	for (int i = 0; i < shape->ncolumns; i++)
 	{
-		if (writing->rules.defaults[i].kind == DEFAULT_OTHER &&
-			!is_given(writing, i + 1))
+		const char *given = shape->columns[i].default_text;
+
+		if (given != NULL && strcmp(given, SHAPE_OWN_SEQUENCE) == 0 &&
+			!is_given(writing, writing->map.attnums[i]))
 			return false;
 	}
 	return true;
@@ -86,8 +83,7 @@ static bool
 find_index(Writing *writing)
 {
 	writing->indexid = cust_primary_key_index(writing->rel);
-	return !writing->rel->rd_rel->relhassubclass &&
-		OidIsValid(writing->indexid) &&
+	return OidIsValid(writing->indexid) &&
 		cust_fetch_serves_key(writing->indexid, writing->map.attnums[0]);
 }
 
@@ -96,17 +92,13 @@ table_permits(Writing *writing)
 {
 	Relation rel = writing->rel;
 
-	if (XactReadOnly || IsInParallelMode() || !cust_shape_is_plain(rel) ||
-		rel->rd_rel->relam != HEAP_TABLE_AM_OID ||
-		rel->rd_rel->relrowsecurity ||
+	if (XactReadOnly || IsInParallelMode() ||
+		!cust_asmade(rel, writing->to->shape) ||
 		object_aclcheck(NamespaceRelationId, RelationGetNamespace(rel),
 						GetUserId(), ACL_USAGE) != ACLCHECK_OK)
 		return false;
 	writing->map = cust_shape_map(rel, writing->to->shape);
-	writing->rules = cust_rowrules_of(rel);
-	return writing->rules.understood &&
-		(writing->where == NULL ? defaults_permit(writing) :
-								  find_index(writing));
+	return writing->where == NULL ? has_own_ids(writing) : find_index(writing);
 }
 
 static Bitmapset *
@@ -117,19 +109,14 @@ add_column(const Writing *writing, Bitmapset *columns, int column)
 							  FirstLowInvalidHeapAttributeNumber);
 }
 
-/* Sets up what the statement would be about; false without the privileges. */
-static bool
-open_range(const Writing *writing)
+/* The privileges that the statement would need. */
+static void
+set_permission(const Writing *writing, CustPermission *permission)
 {
 	const WriteWhere *where = writing->where;
-	RangeTblEntry *rte = makeNode(RangeTblEntry);
 	Bitmapset *selected = NULL;
 	Bitmapset *written = NULL;
 
-	rte->rtekind = RTE_RELATION;
-	rte->relid = RelationGetRelid(writing->rel);
-	rte->relkind = writing->rel->rd_rel->relkind;
-	rte->rellockmode = RowExclusiveLock;
 	for (int i = 0; i < writing->row->n; i++)
 	{
 		const WriteColumn *given = &writing->row->columns[i];
@@ -139,13 +126,34 @@ open_range(const Writing *writing)
 			selected = add_column(writing, selected, given->column);
 	}
 	if (where == NULL)
-		return cust_init_range(writing->estate, rte, ACL_INSERT, NULL, written,
-							   NULL);
+	{
+		permission->requiredPerms = ACL_INSERT;
+		permission->insertedCols = written;
+		return;
+	}
 	selected = add_column(writing, selected, 0);
 	selected = add_column(writing, selected, where->column);
 	selected = add_column(writing, selected, where->returning);
-	return cust_init_range(writing->estate, rte, ACL_UPDATE | ACL_SELECT,
-						   selected, NULL, written);
+	permission->requiredPerms = ACL_UPDATE | ACL_SELECT;
+	permission->selectedCols = selected;
+	permission->updatedCols = written;
+}
+
+/* Sets up what the statement would be about; false without the privileges. */
+static bool
+open_range(const Writing *writing)
+{
+	RangeTblEntry *rte = makeNode(RangeTblEntry);
+	List *range = list_make1(rte);
+	List *permissions = NIL;
+
+	rte->rtekind = RTE_RELATION;
+	rte->relid = RelationGetRelid(writing->rel);
+	rte->relkind = writing->rel->rd_rel->relkind;
+	rte->rellockmode = RowExclusiveLock;
+	set_permission(writing, cust_permission_of(&permissions, rte));
+	cust_init_range(writing->estate, range, permissions);
+	return cust_check_range(range, permissions);
 }
 
 /* ------------------------------------------------------------------------
@@ -194,16 +202,19 @@ static TupleTableSlot *
 make_new_row(const Writing *writing)
 {
 	TupleTableSlot *slot = make_slot(writing);
-	Datum now = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+	const TableShape *shape = writing->to->shape;
 
-	for (int i = 0; i < slot->tts_tupleDescriptor->natts; i++)
+	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts);
+	for (int i = 0; i < shape->ncolumns; i++)
 	{
-		const RowDefault *given = &writing->rules.defaults[i];
+		int place = writing->map.attnums[i] - 1;
+		NullableDatum value;
 
-		slot->tts_values[i] = given->kind == DEFAULT_NOW ? now :
-														   given->value.value;
-		slot->tts_isnull[i] = given->kind != DEFAULT_NOW &&
-			given->value.isnull;
+		if (is_given(writing, place + 1))
+			continue;
+		value = cust_asmade_default(&shape->columns[i]);
+		slot->tts_values[place] = value.value;
+		slot->tts_isnull[place] = value.isnull;
 	}
 	set_given(writing, slot);
 	return slot;
@@ -213,11 +224,8 @@ make_new_row(const Writing *writing)
 static void
 check_constraints(const Writing *writing, TupleTableSlot *slot)
 {
-	if (cust_rowrules_hold(&writing->rules, slot, writing->estate))
-		return;
-	ExecConstraints(writing->info, slot, writing->estate);
-	elog(ERROR, "a row of table \"%s\" breaks a constraint",
-		 RelationGetRelationName(writing->rel));
+	if (RelationGetDescr(writing->rel)->constr != NULL)
+		ExecConstraints(writing->info, slot, writing->estate);
 }
 
 static void
@@ -269,13 +277,45 @@ is_wanted(const Writing *writing, TupleTableSlot *slot)
 		 bigint_of(writing, slot, where->column) == where->value);
 }
 
+/* Raises what the executor does if a trigger changed the row meanwhile. */
+static void
+expect_own_change(const Writing *writing, const TM_FailureData *failure)
+{
+	if (failure->cmax == writing->estate->es_output_cid)
+		return;
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+		 errmsg(
+			 "tuple to be updated was already modified by an operation triggered by the current command"),
+		 errhint(
+			 "Consider using an AFTER trigger instead of a BEFORE trigger to propagate changes to other rows.")));
+}
+
+/* Locks the newest version of a row, which goes into slot; false: it is gone. */
+static bool
+lock_row(const Writing *writing, HeapTuple tuple, TupleTableSlot *slot)
+{
+	EState *estate = writing->estate;
+	TM_FailureData failure;
+	TM_Result result = cust_fetch_lock(writing->rel, tuple,
+									   estate->es_snapshot,
+									   estate->es_output_cid,
+									   ExecUpdateLockMode(estate,
+														  writing->info),
+									   slot, &failure);
+
+	if (result == TM_SelfModified)
+		expect_own_change(writing, &failure);
+	return result == TM_Ok;
+}
+
 /* Finds the row, and locks its newest version, which goes into slot. */
 static bool
 find_row(const Writing *writing, TupleTableSlot *slot)
 {
 	Relation rel = writing->rel;
 	Snapshot snapshot = writing->estate->es_snapshot;
-	LockTupleMode mode = ExecUpdateLockMode(writing->estate, writing->info);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple tuple;
@@ -287,8 +327,7 @@ find_row(const Writing *writing, TupleTableSlot *slot)
 	while (!found && (tuple = systable_getnext(scan)) != NULL)
 	{
 		ExecForceStoreHeapTuple(tuple, slot, false);
-		found = is_wanted(writing, slot) &&
-			cust_fetch_lock(rel, tuple, snapshot, mode, slot) &&
+		found = is_wanted(writing, slot) && lock_row(writing, tuple, slot) &&
 			is_wanted(writing, slot);
 	}
 	systable_endscan(scan);
@@ -301,6 +340,7 @@ make_changed_row(const Writing *writing, TupleTableSlot *old)
 	TupleTableSlot *slot = make_slot(writing);
 	int natts = slot->tts_tupleDescriptor->natts;
 
+	Assert(natts == old->tts_tupleDescriptor->natts);
 	slot_getallattrs(old);
 	memcpy(slot->tts_values, old->tts_values, natts * sizeof(Datum));
 	memcpy(slot->tts_isnull, old->tts_isnull, natts * sizeof(bool));
@@ -318,14 +358,7 @@ was_updated(TM_Result result, const TM_FailureData *failure,
 	if (result != TM_SelfModified)
 		elog(ERROR, "a locked row of table \"%s\" was changed",
 			 RelationGetRelationName(writing->rel));
-	if (failure->cmax != writing->estate->es_output_cid)
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
-			 errmsg(
-				 "tuple to be updated was already modified by an operation triggered by the current command"),
-			 errhint(
-				 "Consider using an AFTER trigger instead of a BEFORE trigger to propagate changes to other rows.")));
+	expect_own_change(writing, failure);
 	return false;
 }
 
@@ -356,6 +389,23 @@ store_changed(const Writing *writing, ItemPointer tid, TupleTableSlot *slot)
 	return true;
 }
 
+/* The triggers BEFORE UPDATE of the row; false: leave it as it is. */
+static bool
+run_before_update(const Writing *writing, ItemPointer tid,
+				  TupleTableSlot *slot)
+{
+	EPQState recheck = {0};
+	TM_FailureData failure;
+	TM_Result result;
+	bool wanted;
+
+	cust_init_recheck(&recheck, writing->estate);
+	wanted = cust_update_triggers(writing->estate, &recheck, writing->info,
+								  tid, slot, &result, &failure);
+	EvalPlanQualEnd(&recheck);
+	return wanted;
+}
+
 static bool
 update_row(Writing *writing)
 {
@@ -372,8 +422,7 @@ update_row(Writing *writing)
 		TupleTableSlot *slot = make_changed_row(writing, old);
 
 		updated = (triggers == NULL || !triggers->trig_update_before_row ||
-				   cust_before_row_update(estate, info, &old->tts_tid,
-										  slot)) &&
+				   run_before_update(writing, &old->tts_tid, slot)) &&
 			store_changed(writing, &old->tts_tid, slot);
 		if (updated && writing->where->returning != 0)
 			writing->returned = bigint_of(writing, slot,
