@@ -2,10 +2,9 @@
  * write.c
  *		Inserts or changes one row of a table of a store.
  *
- * Called by nouns, whose functions write one row most of the time: without a
- * statement by write_row where that serves, by the statement otherwise.  Either
- * way it is the INSERT or UPDATE of the columns that are given, and no others.
- * Knows no table of ours.
+ * Called by nouns, whose functions write one row most of the time: by the
+ * INSERT or UPDATE of the columns that are given, and no others.  A new row goes
+ * without a statement, by write_row, where that serves.  Knows no table of ours.
  */
 #include "postgres.h"
 
@@ -52,40 +51,29 @@ make_query(const WriteTo *to)
  * ------------------------------------------------------------------------
  */
 
-/* Calls write_row; errors are those that the statement would have. */
+/*
+ * Inserts the row directly, if it can be: false: nothing was done.  Errors are
+ * those that the statement would have.
+ */
 static bool
-write_guarded(const WriteTo *to, const WriteWhere *where, const WriteRow *row,
-			  bool *written, int64 *returned)
+insert_directly(const WriteTo *to, const WriteRow *row)
 {
 	PlanQuery query = make_query(to);
 	MemoryContext context = CurrentMemoryContext;
-	volatile bool possible = false;
+	Rights caller = cust_rights_take(to->target, RIGHTS_OF_CALLER, true);
+	volatile bool done = false;
 
 	PG_TRY();
 	{
-		possible = cust_write_row(to, where, row, written, returned);
+		done = cust_write_row(to, row);
 	}
 	PG_CATCH();
 	{
 		cust_plan_rethrow(&query, context);
 	}
 	PG_END_TRY();
-	return possible;
-}
-
-/* The same as whoever writes. */
-static bool
-write_as_asked(const WriteTo *to, const WriteWhere *where, const WriteRow *row,
-			   bool *written, int64 *returned)
-{
-	Rights caller = cust_rights_take(to->target,
-									 to->as_owner ? RIGHTS_OF_OWNER :
-													RIGHTS_OF_CALLER,
-									 true);
-	bool possible = write_guarded(to, where, row, written, returned);
-
 	cust_rights_restore(to->target, &caller);
-	return possible;
+	return done;
 }
 
 /* ------------------------------------------------------------------------
@@ -189,9 +177,29 @@ append_condition(Statement *statement, const char *before, int column,
 												  false}));
 }
 
-static bool
-run_update(const WriteTo *to, const WriteWhere *where, const WriteRow *changes,
-		   int64 *returned)
+/* ------------------------------------------------------------------------
+ * What nouns call
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * Inserts a row, its id included, whose other columns get their defaults.
+ * Needs an open SPI connection.
+ */
+void
+cust_write_insert(const WriteTo *to, const WriteRow *row)
+{
+	if (to->as_owner || !insert_directly(to, row))
+		run_insert(to, row);
+}
+
+/*
+ * Changes columns of a row, at least one.  Returns whether there was such a
+ * row, and sets *returned if that was asked for.  Needs an open SPI connection.
+ */
+bool
+cust_write_update(const WriteTo *to, const WriteWhere *where,
+				  const WriteRow *changes, int64 *returned)
 {
 	Statement statement;
 	PlanRows rows;
@@ -212,37 +220,4 @@ run_update(const WriteTo *to, const WriteWhere *where, const WriteRow *changes,
 	if (rows.count > 0 && where->returning != 0)
 		*returned = cust_plan_int64(&rows, 0, 1);
 	return rows.count > 0;
-}
-
-/* ------------------------------------------------------------------------
- * What nouns call
- * ------------------------------------------------------------------------
- */
-
-/*
- * Inserts a row, its id included, whose other columns get their defaults.
- * Needs an open SPI connection.
- */
-void
-cust_write_insert(const WriteTo *to, const WriteRow *row)
-{
-	bool written;
-
-	if (!write_as_asked(to, NULL, row, &written, NULL))
-		run_insert(to, row);
-}
-
-/*
- * Changes columns of a row, at least one.  Returns whether there was such a
- * row, and sets *returned if that was asked for.  Needs an open SPI connection.
- */
-bool
-cust_write_update(const WriteTo *to, const WriteWhere *where,
-				  const WriteRow *changes, int64 *returned)
-{
-	bool written;
-
-	if (!write_as_asked(to, where, changes, &written, returned))
-		return run_update(to, where, changes, returned);
-	return written;
 }

@@ -1,14 +1,12 @@
 /*
  * write_row.h
- *		Inserts or changes one row of a table without starting a statement.
+ *		Inserts one row into a table without starting a statement.
  */
 #ifndef CUSTOMERS_WRITE_ROW_H
 #define CUSTOMERS_WRITE_ROW_H
 
 #include "rows/write.h"
 
-extern bool cust_write_row(const WriteTo *to, const WriteWhere *where,
-						   const WriteRow *row, bool *written,
-						   int64 *returned);
+extern bool cust_write_row(const WriteTo *to, const WriteRow *row);
 
 #endif /* CUSTOMERS_WRITE_ROW_H */
