@@ -3,18 +3,25 @@
  *		Deleting a customer, confirmed with the e-mail.
  *
  * Locks what the deletion touches in the order of all functions, then makes
- * one DELETE, which the guard in customer_guard.c judges like anybody's.
+ * one DELETE, which the guard in customer_guard.c judges like anybody's: so the
+ * typed e-mail is compared only with rows that the caller may delete.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type_d.h"
-#include "customers/customer.h"
 #include "guc.h"
+#include "stores/store.h"
 #include "utils/builtins.h"
 #include "values/email.h"
 
+static const PlanQuery select_visible = {
+	.text = "SELECT id FROM @store@.customer WHERE id" EQ "$1",
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
+
 static const PlanQuery lock_customer = {
-	.text = "SELECT email FROM @store@.customer WHERE id" EQ "$1 FOR UPDATE",
+	.text = "SELECT id FROM @store@.customer WHERE id" EQ "$1 FOR UPDATE",
 	.as_owner = true,
 	.nargs = 1,
 	.argtypes = {INT8OID},
@@ -74,24 +81,37 @@ static const PlanQuery delete_customer = {
 	.argtypes = {INT8OID},
 };
 
-/* Locks what the deletion touches, in the order of all functions. */
+/*
+ * Locks what the deletion touches, in the order of all functions.  A customer
+ * whom row security hides from the caller is an unknown one.
+ */
 static void
-lock_for_deletion(const Store *store, const NullableDatum *id, text *typed)
+lock_for_deletion(const Store *store, const NullableDatum *id)
 {
-	PlanRows rows = cust_plan_run(&lock_customer, &store->target, id, 1);
-	bool isnull;
-	Datum email;
-
-	if (rows.count == 0)
+	if (cust_plan_run(&select_visible, &store->target, id, 1).count == 0 ||
+		cust_plan_run(&lock_customer, &store->target, id, 1).count == 0)
 		cust_store_unknown(store, STORE_CUSTOMER, DatumGetInt64(id->value));
-	email = cust_plan_value(&rows, 0, 1, &isnull);
-	if (typed == NULL || !cust_email_equal(typed, DatumGetTextPP(email)))
-		cust_customer_report_unconfirmed(store->target.name,
-										 DatumGetInt64(id->value));
 	cust_plan_run(&lock_account_rows[0], &store->target, id, 0);
 	cust_plan_run(&lock_account_rows[1], &store->target, id, 0);
 	cust_plan_run(&lock_orders, &store->target, id, 0);
 	cust_plan_run(&lock_transfers, &store->target, id, 0);
+}
+
+/*
+ * What the setting customers.confirm_delete says for the typed e-mail.  What
+ * is no e-mail confirms nothing.
+ */
+static const char *
+confirmation(FunctionCallInfo fcinfo)
+{
+	const char *fault;
+	text *typed = PG_ARGISNULL(1) ?
+		NULL :
+		cust_email_normalize(PG_GETARG_TEXT_PP(1), &fault);
+
+	return typed == NULL ? "" :
+						   psprintf(INT64_FORMAT ":%s", PG_GETARG_INT64(0),
+									text_to_cstring(typed));
 }
 
 PG_FUNCTION_INFO_V1(customers_delete_customer);
@@ -101,8 +121,6 @@ Datum
 customers_delete_customer(PG_FUNCTION_ARGS)
 {
 	const Store *store = cust_store_write();
-	text *typed = NULL;
-	const char *fault;
 	PlanRows rows;
 	int level;
 
@@ -111,16 +129,12 @@ customers_delete_customer(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(2))
 		cust_report_null("anonymize_orders");
 	cust_store_require(store, STORE_CUSTOMER, ACL_DELETE, NULL);
-	if (!PG_ARGISNULL(1))
-		typed = cust_email_normalize(PG_GETARG_TEXT_PP(1), &fault);
 	cust_plan_begin();
-	lock_for_deletion(store, fcinfo->args, typed);
+	lock_for_deletion(store, fcinfo->args);
 	if (PG_GETARG_BOOL(2))
 		cust_plan_run(&anonymize_orders, &store->target, fcinfo->args, 0);
 	level = cust_guc_set_for_statement("customers.confirm_delete",
-									   psprintf(INT64_FORMAT ":%s",
-												PG_GETARG_INT64(0),
-												text_to_cstring(typed)));
+									   confirmation(fcinfo));
 	rows = cust_plan_run(&delete_customer, &store->target, fcinfo->args, 0);
 	cust_guc_unset(level);
 	if (rows.count == 0)

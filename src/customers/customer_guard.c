@@ -6,9 +6,9 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type_d.h"
-#include "customers/customer.h"
 #include "guc.h"
 #include "rows/normalize.h"
+#include "stores/store.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 #include "values/email.h"
@@ -132,13 +132,13 @@ delete_is_confirmed(const TriggerRow *row)
 	bool isnull;
 	Datum email = cust_trigger_old(row, CUSTOMER_EMAIL, &isnull);
 
-	return strncmp(given, prefix, strlen(prefix)) == 0 &&
+	return !isnull && strncmp(given, prefix, strlen(prefix)) == 0 &&
 		cust_email_equal(cstring_to_text(given + strlen(prefix)),
 						 DatumGetTextPP(email));
 }
 
-void
-cust_customer_report_unconfirmed(const char *schema, int64 id)
+pg_noreturn static void
+report_unconfirmed(const char *schema, int64 id)
 {
 	cust_report(
 		&(CustError){
@@ -162,7 +162,7 @@ guard_delete(const TriggerRow *row)
 	int64 id = cust_trigger_old_id(row, CUSTOMER_ID);
 
 	if (!delete_is_confirmed(row))
-		cust_customer_report_unconfirmed(row->schema, id);
+		report_unconfirmed(row->schema, id);
 	run_for_customer(row, &delete_deliveries);
 }
 

@@ -9,6 +9,7 @@
 
 #include "catalog/pg_type_d.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "stores/expect.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -122,19 +123,29 @@ same_text(Datum a, text *b)
 		memcmp(VARDATA_ANY(t), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(b)) == 0;
 }
 
+static int
+compare_texts(const void *a, const void *b, void *unused)
+{
+	const text *x = DatumGetTextPP(*(const Datum *) a);
+	const text *y = DatumGetTextPP(*(const Datum *) b);
+	int length = Min(VARSIZE_ANY_EXHDR(x), VARSIZE_ANY_EXHDR(y));
+	int result = memcmp(VARDATA_ANY(x), VARDATA_ANY(y), length);
+
+	return result != 0 ?
+		result :
+		(int) VARSIZE_ANY_EXHDR(x) - (int) VARSIZE_ANY_EXHDR(y);
+}
+
+/* Raises that two of the keys are equal, which it sorts. */
 pg_noreturn static void
 report_repeated_key(Datum *keys, int n)
 {
 	int repeated = 1;
 
-	for (int i = 0; i < n; i++)
-	{
-		for (int k = i + 1; k < n; k++)
-		{
-			if (same_text(keys[k], DatumGetTextPP(keys[i])))
-				repeated = k;
-		}
-	}
+	qsort_interruptible(keys, n, sizeof(Datum), compare_texts, NULL);
+	while (repeated < n - 1 &&
+		   compare_texts(&keys[repeated - 1], &keys[repeated], NULL) != 0)
+		repeated++;
 	cust_report_argument(NULL, "rows name the key \"%s\" more than once",
 						 TextDatumGetCString(keys[repeated]));
 }
@@ -157,6 +168,7 @@ read_rows(Jsonb *rows, NullableDatum *metadata, NullableDatum *order)
 		JsonbValue *key;
 		JsonbValue *value;
 
+		CHECK_FOR_INTERRUPTS();
 		if (token != WJB_ELEM)
 			continue;
 		read_row(&row, &key, &value);
@@ -255,22 +267,43 @@ report_unknown_key(int64 customer_id, text *key)
 		text_to_cstring(key));
 }
 
-/*
- * The order with key put above or below another key (both NULL: at the end).
- */
-static Datum
-order_with(Datum order, text *key, text *above, text *below, int64 customer_id)
+/* The keys of the present order, which may be anybody's making. */
+static Datum *
+read_order(const PlanRows *rows, int *n)
 {
-	text *anchor = above ? above : below;
+	bool isnull;
+	Datum order = cust_plan_value(rows, 0, 2, &isnull);
 	Datum *keys;
 	bool *nulls;
+	int nkeys;
+
+	*n = 0;
+	if (isnull)
+		return NULL;
+	deconstruct_array(DatumGetArrayTypeP(order), TEXTOID, -1, false,
+					  TYPALIGN_INT, &keys, &nulls, &nkeys);
+	for (int i = 0; i < nkeys; i++)
+	{
+		if (!nulls[i])
+			keys[(*n)++] = keys[i];
+	}
+	return keys;
+}
+
+/*
+ * The order that was read, with key put above or below another key (both NULL:
+ * at the end).
+ */
+static Datum
+order_with(const PlanRows *rows, text *key, text *above, text *below,
+		   int64 customer_id)
+{
+	text *anchor = above ? above : below;
 	int n;
-	int place;
+	Datum *keys = read_order(rows, &n);
+	int place = anchor ? 0 : n;
 	Datum *result;
 
-	deconstruct_array(DatumGetArrayTypeP(order), TEXTOID, -1, false,
-					  TYPALIGN_INT, &keys, &nulls, &n);
-	place = anchor ? 0 : n;
 	while (anchor && place < n && !same_text(keys[place], anchor))
 		place++;
 	if (anchor && place == n)
@@ -278,9 +311,9 @@ order_with(Datum order, text *key, text *above, text *below, int64 customer_id)
 	if (below)
 		place++;
 	result = palloc((n + 1) * sizeof(Datum));
-	memcpy(result, keys, place * sizeof(Datum));
+	for (int i = 0; i < n; i++)
+		result[i < place ? i : i + 1] = keys[i];
 	result[place] = PointerGetDatum(key);
-	memcpy(result + place + 1, keys + place, (n - place) * sizeof(Datum));
 	return PointerGetDatum(
 		construct_array(result, n + 1, TEXTOID, -1, false, TYPALIGN_INT));
 }
@@ -302,7 +335,6 @@ customers_insert_metadata_row(PG_FUNCTION_ARGS)
 	text *below = PG_ARGISNULL(4) ? NULL : PG_GETARG_TEXT_PP(4);
 	NullableDatum values[4];
 	PlanRows rows;
-	bool isnull;
 
 	if (PG_ARGISNULL(2))
 		cust_report_null("value");
@@ -324,8 +356,7 @@ customers_insert_metadata_row(PG_FUNCTION_ARGS)
 			},
 			"metadata of customer " INT64_FORMAT " has the key \"%s\" already",
 			PG_GETARG_INT64(0), text_to_cstring(key));
-	values[3].value = order_with(cust_plan_value(&rows, 0, 2, &isnull), key,
-								 above, below, PG_GETARG_INT64(0));
+	values[3].value = order_with(&rows, key, above, below, PG_GETARG_INT64(0));
 	values[3].isnull = false;
 	cust_plan_run(&insert_row, &store->target, values, 0);
 	cust_plan_end();

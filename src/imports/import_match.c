@@ -196,10 +196,11 @@ index_known(const Import *import, ImportKeys *external_ids, ImportKeys *emails)
 		if (!known->values[IMPORT_EXTERNAL_ID].isnull)
 			add_key(external_ids, string_of(known->values[IMPORT_EXTERNAL_ID]),
 					i);
-		add_key(emails,
-				make_email_key(known->values[IMPORT_EMAIL],
-							   known->has_account),
-				i);
+		if (!known->values[IMPORT_EMAIL].isnull)
+			add_key(emails,
+					make_email_key(known->values[IMPORT_EMAIL],
+								   known->has_account),
+					i);
 	}
 	sort_keys(external_ids);
 	sort_keys(emails);

@@ -10,6 +10,7 @@
 #include "catalog/pg_type_d.h"
 #include "lists/filter.h"
 #include "lists/grams.h"
+#include "miscadmin.h"
 #include "report.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -204,6 +205,7 @@ read_ids(const JsonPair *pair, NullableDatum *parameter)
 	iterator = JsonbIteratorInit(array);
 	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (token == WJB_ELEM)
 			ids[n++] = read_id(pair, &value);
 	}

@@ -17,6 +17,7 @@
 #include "catalog/pg_type_d.h"
 #include "lists/grams.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "report.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -215,6 +216,7 @@ read_words(WordCache *cache, const ArrayType *given)
 		int length;
 		char *folded;
 
+		CHECK_FOR_INTERRUPTS();
 		if (nulls[i])
 			cust_report_argument(NULL, "words must not contain null");
 		word = DatumGetTextPP(values[i]);
@@ -306,6 +308,7 @@ customers_search_matches(PG_FUNCTION_ARGS)
 	length = fold_fields(fcinfo, 1, buffer);
 	for (int i = 0; i < cache->count; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (!has_word(buffer, length, &cache->words[i]))
 			PG_RETURN_BOOL(false);
 	}

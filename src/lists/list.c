@@ -79,7 +79,8 @@ read_cursor_key(Conditions *conditions, SortColumn sort, const char *key)
 	errno = 0;
 	time = strtoi64(key, &end, 10);
 	cust_filter_set(conditions, LIST_AFTER_TIME, TimestampTzGetDatum(time));
-	return errno == 0 && end != key && *end == '\0';
+	return errno == 0 && end != key && *end == '\0' &&
+		(TIMESTAMP_NOT_FINITE(time) || IS_VALID_TIMESTAMP(time));
 }
 
 static void
@@ -108,8 +109,9 @@ row_cursor(const ListPage *page, const Datum *values, const bool *nulls)
 		case SORT_ID:
 			break;
 		case SORT_EMAIL:
-			key = TextDatumGetCString(values[DETAILS_EMAIL]);
-			for (char *c = key; *c != '\0'; c++)
+			if (!nulls[DETAILS_EMAIL])
+				key = TextDatumGetCString(values[DETAILS_EMAIL]);
+			for (char *c = key; c != NULL && *c != '\0'; c++)
 				*c = pg_ascii_tolower((unsigned char) *c);
 			break;
 		case SORT_LAST_NAME:
@@ -117,12 +119,16 @@ row_cursor(const ListPage *page, const Datum *values, const bool *nulls)
 				key = TextDatumGetCString(values[DETAILS_LAST_NAME]);
 			break;
 		case SORT_CREATED_AT:
-			key = psprintf(INT64_FORMAT,
-						   DatumGetTimestampTz(values[DETAILS_CREATED_AT]));
+			if (!nulls[DETAILS_CREATED_AT])
+				key = psprintf(INT64_FORMAT,
+							   DatumGetTimestampTz(
+								   values[DETAILS_CREATED_AT]));
 			break;
 	}
 	return cust_page_cursor(page->kind, key,
-							DatumGetInt64(values[DETAILS_ID]));
+							nulls[DETAILS_ID] ?
+								0 :
+								DatumGetInt64(values[DETAILS_ID]));
 }
 
 /* ------------------------------------------------------------------------

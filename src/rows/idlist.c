@@ -18,6 +18,12 @@ compare_ids(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static int
+compare_ids_with(const void *a, const void *b, void *unused)
+{
+	return compare_ids(a, b);
+}
+
 static bool
 is_ascending(const int64 *ids, int n)
 {
@@ -38,7 +44,7 @@ cust_idlist_make(int64 *ids, int n)
 
 	if (!is_ascending(ids, n))
 	{
-		qsort(ids, n, sizeof(int64), compare_ids);
+		qsort_interruptible(ids, n, sizeof(int64), compare_ids_with, NULL);
 		list.n = 1;
 		for (int i = 1; i < n; i++)
 		{

@@ -358,7 +358,8 @@ cust_trigger_stamp(TriggerRow *row, int updated_at, int version)
 		cust_trigger_keep(row, version);
 		if (!changed_at_all(row))
 			return;
-		number = cust_trigger_old_id(row, version) + 1;
+		number = cust_trigger_old_id(row, version);
+		number = number < PG_INT64_MAX ? number + 1 : 1;
 	}
 	cust_trigger_set(row, updated_at, TimestampTzGetDatum(now));
 	cust_trigger_set(row, version, Int64GetDatum(number));

@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type_d.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/numeric.h"
@@ -181,6 +182,7 @@ cust_json_pairs(Jsonb *object)
 	{
 		JsonPair *pair;
 
+		CHECK_FOR_INTERRUPTS();
 		if (token != WJB_KEY)
 			continue;
 		pair = palloc(sizeof(JsonPair));
@@ -202,6 +204,7 @@ cust_json_keys(Jsonb *object)
 
 	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (token == WJB_KEY)
 			keys = lappend(keys, cust_json_string(&value));
 	}

@@ -8,30 +8,38 @@
 #include "postgres.h"
 
 #include "catalog/pg_type_d.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "values/json.h"
 #include "values/keyorder.h"
 
-static bool
-has_key(Jsonb *object, text *key)
+/* Keys in the order of jsonb: the shorter ones first. */
+static int
+compare_keys(const void *a, const void *b)
 {
-	return getKeyJsonValueFromContainer(&object->root, VARDATA_ANY(key),
-										VARSIZE_ANY_EXHDR(key), NULL) != NULL;
+	const text *x = DatumGetTextPP(*(const Datum *) a);
+	const text *y = DatumGetTextPP(*(const Datum *) b);
+	size_t length = VARSIZE_ANY_EXHDR(x);
+
+	if (length != VARSIZE_ANY_EXHDR(y))
+		return length < VARSIZE_ANY_EXHDR(y) ? -1 : 1;
+	return memcmp(VARDATA_ANY(x), VARDATA_ANY(y), length);
 }
 
-static bool
-is_listed(const Datum *keys, int n, text *key)
+/* The keys of the object as texts, which compare_keys finds in order. */
+static Datum *
+keys_of(Jsonb *object)
 {
-	for (int i = 0; i < n; i++)
-	{
-		text *other = DatumGetTextPP(keys[i]);
+	Datum *keys = palloc(Max(JB_ROOT_COUNT(object), 1) * sizeof(Datum));
+	int n = 0;
+	ListCell *cell;
 
-		if (VARSIZE_ANY_EXHDR(other) == VARSIZE_ANY_EXHDR(key) &&
-			memcmp(VARDATA_ANY(other), VARDATA_ANY(key),
-				   VARSIZE_ANY_EXHDR(key)) == 0)
-			return true;
+	foreach(cell, cust_json_keys(object))
+	{
+		keys[n++] = PointerGetDatum(lfirst(cell));
 	}
-	return false;
+	Assert(n == (int) JB_ROOT_COUNT(object));
+	return keys;
 }
 
 /* Is one of the object's keys empty? */
@@ -43,39 +51,39 @@ cust_keyorder_has_blank(Jsonb *object)
 
 /*
  * The object's keys, each once: those of order first, as they stand there,
- * then the others in the object's own order.
+ * then the others in the object's own order.  What is in order is anybody's.
  */
 ArrayType *
 cust_keyorder_complete(Jsonb *object, ArrayType *order)
 {
 	int nkeys = JB_ROOT_COUNT(object);
+	Datum *own = keys_of(object);
+	bool *listed = palloc0(Max(nkeys, 1) * sizeof(bool));
 	Datum *keys = palloc(Max(nkeys, 1) * sizeof(Datum));
 	int n = 0;
 	Datum *given;
 	bool *nulls;
 	int ngiven;
-	List *others;
-	ListCell *cell;
-	int nordered;
 
 	deconstruct_array(order, TEXTOID, -1, false, TYPALIGN_INT, &given, &nulls,
 					  &ngiven);
 	for (int i = 0; i < ngiven && n < nkeys; i++)
 	{
-		text *key = nulls[i] ? NULL : DatumGetTextPP(given[i]);
+		Datum *found = NULL;
 
-		if (key && has_key(object, key) && !is_listed(keys, n, key))
-			keys[n++] = given[i];
+		CHECK_FOR_INTERRUPTS();
+		if (!nulls[i])
+			found = bsearch(&given[i], own, nkeys, sizeof(Datum),
+							compare_keys);
+		if (found == NULL || listed[found - own])
+			continue;
+		listed[found - own] = true;
+		keys[n++] = *found;
 	}
-	/* the usual case: nothing to append */
-	others = n < nkeys ? cust_json_keys(object) : NIL;
-	nordered = n;
-	foreach(cell, others)
+	for (int i = 0; i < nkeys && n < nkeys; i++)
 	{
-		text *key = lfirst(cell);
-
-		if (!is_listed(keys, nordered, key))
-			keys[n++] = PointerGetDatum(key);
+		if (!listed[i])
+			keys[n++] = own[i];
 	}
 	return construct_array(keys, n, TEXTOID, -1, false, TYPALIGN_INT);
 }
