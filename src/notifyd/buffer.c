@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "options.h"
+#include "complain.h"
 
 /* Returns zeroed memory; ends the program when there is none. */
 void *

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "buffer.h"
+#include "complain.h"
 #include "connection.h"
 #include "log.h"
 
@@ -215,7 +216,7 @@ handle_refusal(const PGresult *result)
 				 PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY),
 				 hint ? "\nHint: " : "", hint ? hint : "");
 	connection_log_error("claim", result);
-	next_try = loop_now() + pause_after_failure;
+	next_try = clock_now() + pause_after_failure;
 	pause_after_failure *= 2;
 	if (pause_after_failure > LONGEST_PAUSE)
 		pause_after_failure = LONGEST_PAUSE;
@@ -231,7 +232,7 @@ handle_refusal(const PGresult *result)
 int
 claim_deliveries(int wanted, Delivery **deliveries)
 {
-	Millis lease_end = loop_now() + options->timeout + LEASE_MARGIN;
+	Millis lease_end = clock_now() + options->timeout + LEASE_MARGIN;
 	char batch[16];
 	const char *const values[] = {options->subscription, batch, lease};
 	PGresult *result;

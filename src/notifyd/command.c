@@ -21,6 +21,8 @@
 #include <sys/prctl.h>
 #endif
 
+#include "descriptors.h"
+
 /* from the polite signal to the other one */
 #define GRACE 2000
 
@@ -29,17 +31,6 @@
 
 static Command *running;
 static int ended_count;
-
-/* Makes a pipe that commands do not inherit. */
-bool
-command_pipe(int fds[2])
-{
-	if (pipe(fds) != 0)
-		return false;
-	fcntl(fds[0], F_SETFD, FD_CLOEXEC);
-	fcntl(fds[1], F_SETFD, FD_CLOEXEC);
-	return true;
-}
 
 static void
 close_end(int *fd)
@@ -119,9 +110,9 @@ command_start(Command *command, char *const *argv, const char *text,
 	int errors[2];
 	int error = 0;
 
-	if (!command_pipe(input))
+	if (!descriptors_pipe(input))
 		return false;
-	if (!command_pipe(errors))
+	if (!descriptors_pipe(errors))
 	{
 		error = errno;
 		close(input[0]);
@@ -237,7 +228,7 @@ reap(Command *command)
 void
 command_serve(void)
 {
-	Millis now = loop_now();
+	Millis now = clock_now();
 
 	for (Command **link = &running; *link != NULL;)
 	{

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "loop.h"
+#include "clock.h"
 #include "reason.h"
 
 typedef struct Command
@@ -32,8 +32,7 @@ extern bool command_start(Command *command, char *const *argv,
 						  const char *text, size_t length, Millis deadline);
 extern void command_terminate_all(void);
 
-/* for loop.c */
-extern bool command_pipe(int fds[2]);
+/* for whoever waits */
 extern int command_watch(struct pollfd *fds);
 extern void command_serve(void);
 extern Millis command_deadline(void);

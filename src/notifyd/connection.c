@@ -14,7 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "complain.h"
 #include "log.h"
+#include "loop.h"
 
 /* how long a statement may take */
 #define ANSWER_TIME 30000
@@ -71,7 +73,7 @@ connection_close(const char *reason)
 		log_simple("warning", "disconnected", "reason", reason);
 	PQfinish(connection);
 	connection = NULL;
-	next_try = loop_now() + FIRST_PAUSE;
+	next_try = clock_now() + FIRST_PAUSE;
 }
 
 static void
@@ -133,7 +135,7 @@ await_answer(Millis until)
 {
 	while (PQisBusy(connection))
 	{
-		if (loop_now() >= until)
+		if (clock_now() >= until)
 		{
 			connection_close("the server does not answer");
 			return false;
@@ -155,7 +157,7 @@ await_answer(Millis until)
 PGresult *
 connection_query(const char *sql, int n, const char *const *values)
 {
-	Millis until = loop_now() + ANSWER_TIME;
+	Millis until = clock_now() + ANSWER_TIME;
 	PGresult *last = NULL;
 	PGresult *result;
 
@@ -315,7 +317,7 @@ plan_next_try(void)
 {
 	Millis jitter = pause_after_failure / 4;
 
-	next_try = loop_now() + pause_after_failure - jitter / 2 +
+	next_try = clock_now() + pause_after_failure - jitter / 2 +
 		random() % (jitter + 1);
 	pause_after_failure *= 2;
 	if (pause_after_failure > LONGEST_PAUSE)

@@ -8,7 +8,7 @@
 #include <libpq-fe.h>
 #include <stdbool.h>
 
-#include "loop.h"
+#include "clock.h"
 #include "options.h"
 
 extern void connection_begin(const Options *options);

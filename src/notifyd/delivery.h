@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "loop.h"
+#include "clock.h"
 
 /* What templates can show, in the order in which the server is asked. */
 typedef enum Field

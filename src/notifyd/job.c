@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 
 #include "command.h"
+#include "loop.h"
 #include "mail.h"
 #include "sent.h"
 #include "settle.h"
@@ -170,7 +171,7 @@ send_next(Job *job)
 void
 job_start(Delivery *delivery)
 {
-	Millis now = loop_now();
+	Millis now = clock_now();
 	Job *job = jobs;
 
 	while (job->delivery != NULL)

@@ -14,27 +14,15 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "command.h"
+#include "complain.h"
+#include "descriptors.h"
 #include "options.h"
-
-/* inherited descriptors up to this one are kept from the commands */
-#define HIGHEST_INHERITED 1023
 
 static int wakeup[2];
 static volatile sig_atomic_t stops;
-
-/* The time, for comparison with other times of this clock. */
-Millis
-loop_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (Millis) now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* How often the daemon was asked to stop. */
 int
@@ -56,32 +44,15 @@ handle_signal(int signal)
 	errno = saved;
 }
 
-/*
- * Standard descriptors that are closed would be taken by something else (they
- * cannot be written to, so that nothing is delivered into nowhere), and other
- * inherited ones are nobody's but the parent's.
- */
-static void
-settle_descriptors(void)
-{
-	int fd = open("/dev/null", O_RDONLY);
-
-	while (fd >= 0 && fd <= STDERR_FILENO)
-		fd = open("/dev/null", O_RDONLY);
-	if (fd > STDERR_FILENO)
-		close(fd);
-	for (fd = STDERR_FILENO + 1; fd <= HIGHEST_INHERITED; fd++)
-		fcntl(fd, F_SETFD, FD_CLOEXEC);
-}
-
 /* Prepares signals and descriptors; call once, before anything else. */
 void
 loop_begin(void)
 {
 	struct sigaction action;
 
-	settle_descriptors();
-	if (!command_pipe(wakeup) || fcntl(wakeup[0], F_SETFL, O_NONBLOCK) != 0 ||
+	descriptors_begin();
+	if (!descriptors_pipe(wakeup) ||
+		fcntl(wakeup[0], F_SETFL, O_NONBLOCK) != 0 ||
 		fcntl(wakeup[1], F_SETFL, O_NONBLOCK) != 0)
 		complain(EXIT_INTERNAL, "cannot make a pipe: %s", strerror(errno));
 	memset(&action, 0, sizeof(action));
@@ -108,7 +79,7 @@ empty_wakeup(void)
 static int
 poll_timeout(Millis until)
 {
-	Millis left = until - loop_now();
+	Millis left = until - clock_now();
 
 	if (left <= 0)
 		return 0;
@@ -142,7 +113,7 @@ loop_wait(int fd, short events, Millis until)
 		if (n > 0 && fds[1].revents != 0)
 			return true;
 		if ((n > 0 && fds[0].revents != 0) || n < 0 ||
-			command_count_ended() > ended || loop_now() >= until)
+			command_count_ended() > ended || clock_now() >= until)
 			return false;
 	}
 }

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "address.h"
+#include "complain.h"
 #include "encode.h"
 #include "template.h"
 

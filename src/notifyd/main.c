@@ -13,9 +13,11 @@
 
 #include "claim.h"
 #include "command.h"
+#include "complain.h"
 #include "connection.h"
 #include "job.h"
 #include "log.h"
+#include "loop.h"
 #include "mail.h"
 #include "options.h"
 #include "output.h"
@@ -59,11 +61,11 @@ is_over(void)
 	if (!settle_waiting())
 		return true;
 	if (give_up_at == 0)
-		give_up_at = loop_now() + PATIENCE;
+		give_up_at = clock_now() + PATIENCE;
 	/* who insists does not want to wait */
-	return loop_now() >= give_up_at ||
+	return clock_now() >= give_up_at ||
 		(loop_stops() > 1 &&
-		 (!connection_is_open() || loop_now() < settle_next_try()));
+		 (!connection_is_open() || clock_now() < settle_next_try()));
 }
 
 /* ------------------------------------------------------------------------
@@ -75,7 +77,7 @@ is_over(void)
 static void
 put_out(Delivery **deliveries, int n)
 {
-	Result result = {.done = true, .status = -1, .started = loop_now()};
+	Result result = {.done = true, .status = -1, .started = clock_now()};
 	int written = output_write(deliveries, n);
 
 	for (int i = 0; i < n; i++)
@@ -102,7 +104,7 @@ claim(void)
 	if (n < wanted)
 	{
 		due = false;
-		next_poll = loop_now() + options.poll;
+		next_poll = clock_now() + options.poll;
 	}
 	if (options.mode == MODE_STDOUT)
 		put_out(deliveries, n);
@@ -116,7 +118,7 @@ claim(void)
 static void
 reconnect(void)
 {
-	if (loop_now() < connection_next_try())
+	if (clock_now() < connection_next_try())
 		return;
 	if (connection_open())
 		due = due || !options.once;
@@ -135,7 +137,7 @@ can_claim(void)
 static void
 work(void)
 {
-	Millis now = loop_now();
+	Millis now = clock_now();
 
 	if (!connection_is_open())
 		reconnect();

@@ -11,11 +11,11 @@
 #include <getopt.h>
 #include <libpq-fe.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "complain.h"
 #include "words.h"
 
 /* bytes, as create_store has it */
@@ -67,21 +67,6 @@ static const char usage[] =
 	"A command that exits with 0 acknowledges its delivery; with 75, or "
 	"another\n"
 	"code, the delivery is tried again later.\n";
-
-void
-complain(int status, const char *format, ...)
-{
-	va_list arguments;
-
-	fputs(PROGRAM_NAME ": ", stderr);
-	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
-	va_end(arguments);
-	fputc('\n', stderr);
-	if (status == EXIT_BAD_USAGE)
-		fputs("Try \"" PROGRAM_NAME " --help\".\n", stderr);
-	exit(status);
-}
 
 /* A time in seconds, as milliseconds. */
 static long long

@@ -15,6 +15,7 @@
 
 #include "buffer.h"
 #include "log.h"
+#include "loop.h"
 
 /* what a pipe takes without blocking when it is ready */
 #define PIECE 4096
@@ -101,7 +102,7 @@ output_write(Delivery *const *deliveries, int n)
 		bool complete;
 
 		/* after a long wait it may be somebody else's */
-		if (loop_now() >= delivery->lease_end)
+		if (clock_now() >= delivery->lease_end)
 			break;
 		buffer_text(&line, delivery->json);
 		buffer_char(&line, '\n');

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "complain.h"
 #include "connection.h"
 #include "log.h"
 
@@ -60,7 +61,7 @@ settle_add(const Delivery *delivery, const Result *result)
 	outcome->reason = memory_copy(result->reason);
 	outcome->note = result->note;
 	outcome->status = result->status;
-	outcome->duration = loop_now() - result->started;
+	outcome->duration = clock_now() - result->started;
 	*last = outcome;
 	last = &outcome->next;
 	some_failed = some_failed || !result->done;
@@ -141,7 +142,7 @@ static void
 put_off(const PGresult *result)
 {
 	connection_log_error("settle", result);
-	next_try = loop_now() + pause_after_failure;
+	next_try = clock_now() + pause_after_failure;
 	pause_after_failure *= 2;
 	if (pause_after_failure > LONGEST_PAUSE)
 		pause_after_failure = LONGEST_PAUSE;
@@ -209,7 +210,7 @@ fail_one(Outcome *outcome)
 	PGresult *result;
 	bool done = true;
 
-	if (loop_now() >= outcome->lease_end)
+	if (clock_now() >= outcome->lease_end)
 	{
 		finish(outcome, "warning", "lapsed");
 		return true;

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "options.h"
+#include "complain.h"
 #include "utf8.h"
 
 #define SUFFIX ".txt"
