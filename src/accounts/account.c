@@ -274,14 +274,13 @@ customers_authenticate(PG_FUNCTION_ARGS)
 	const Store *store = cust_account_store();
 	text *password = cust_account_password(fcinfo, 1, "password");
 	NullableDatum email = {0, false};
-	const char *fault;
 	PlanRows rows = {0, NULL};
 	int64 id = 0;
 	text *address;
 
 	if (PG_ARGISNULL(0))
 		cust_report_null("email");
-	address = cust_email_normalize(PG_GETARG_TEXT_PP(0), &fault);
+	address = cust_email_sought(PG_GETARG_TEXT_PP(0));
 	cust_plan_begin();
 	if (address != NULL)
 	{

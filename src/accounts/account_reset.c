@@ -75,13 +75,12 @@ customers_request_password_reset(PG_FUNCTION_ARGS)
 {
 	const Store *store = cust_account_store();
 	NullableDatum email = {0, false};
-	const char *fault;
 	text *address;
 	PlanRows rows;
 
 	if (PG_ARGISNULL(0))
 		cust_report_null("email");
-	address = cust_email_normalize(PG_GETARG_TEXT_PP(0), &fault);
+	address = cust_email_sought(PG_GETARG_TEXT_PP(0));
 	if (address == NULL)
 		PG_RETURN_VOID();
 	email.value = PointerGetDatum(address);

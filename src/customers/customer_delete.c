@@ -104,10 +104,8 @@ lock_for_deletion(const Store *store, const NullableDatum *id)
 static const char *
 confirmation(FunctionCallInfo fcinfo)
 {
-	const char *fault;
-	text *typed = PG_ARGISNULL(1) ?
-		NULL :
-		cust_email_normalize(PG_GETARG_TEXT_PP(1), &fault);
+	text *typed = PG_ARGISNULL(1) ? NULL :
+									cust_email_sought(PG_GETARG_TEXT_PP(1));
 
 	return typed == NULL ? "" :
 						   psprintf(INT64_FORMAT ":%s", PG_GETARG_INT64(0),

@@ -126,15 +126,14 @@ read_type(const JsonPair *pair, NullableDatum *parameter)
 	parameter->isnull = false;
 }
 
-/* What is no address is nobody's: the parameter stays NULL. */
+/* What cannot be an address is nobody's: the parameter stays NULL. */
 static void
 read_email(const JsonPair *pair, NullableDatum *parameter)
 {
-	const char *fault;
 	text *normal;
 
 	read_string(pair, parameter);
-	normal = cust_email_normalize(DatumGetTextPP(parameter->value), &fault);
+	normal = cust_email_sought(DatumGetTextPP(parameter->value));
 	parameter->value = PointerGetDatum(normal);
 	parameter->isnull = normal == NULL;
 }

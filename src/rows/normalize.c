@@ -14,18 +14,39 @@
 #include "values/keyorder.h"
 #include "values/space.h"
 
-/* Trims an address; raises <table>_email_valid. */
+/*
+ * Is the address of a row that is updated the one that it had before?  Then
+ * *normal is it.
+ */
+static bool
+is_old_email(const TriggerRow *row, int column, text *given, text **normal)
+{
+	bool isnull;
+	Datum old;
+
+	if (row->operation != TRIGGER_UPDATE)
+		return false;
+	old = cust_trigger_old(row, column, &isnull);
+	return !isnull && cust_email_same(given, DatumGetTextPP(old), normal);
+}
+
+/*
+ * Trims an address; raises <table>_email_valid.  One that was there before is
+ * not judged anew: older definitions of a valid one were wider.
+ */
 void
 cust_normalize_email(TriggerRow *row, int column)
 {
 	bool isnull;
 	Datum value = cust_trigger_new(row, column, &isnull);
+	text *normal;
 
-	if (!isnull)
-		cust_trigger_set(row, column,
-						 PointerGetDatum(
-							 cust_email_valid(row->schema, row->shape->name,
-											  DatumGetTextPP(value))));
+	if (isnull)
+		return;
+	if (!is_old_email(row, column, DatumGetTextPP(value), &normal))
+		normal = cust_email_valid(row->schema, row->shape->name,
+								  DatumGetTextPP(value));
+	cust_trigger_set(row, column, PointerGetDatum(normal));
 }
 
 /* Is the address another one, not just written in another case? */

@@ -1,164 +1,74 @@
 /*
  * email.c
- *		E-mail addresses: the one definition of which are valid and equal.
+ *		E-mail addresses as texts of the database: trimmed, judged, compared.
  *
- * Pure functions of the bytes, the same in every locale.  Used by the guards
- * of customers and orders and by the functions that look an address up.
+ * The same in every locale and encoding; address.c says which are valid.  Used
+ * by the guards of customers and orders and by the functions that look an
+ * address up.
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "compat.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "report.h"
 #include "utils/builtins.h"
+#include "values/address.h"
 #include "values/email.h"
 #include "values/space.h"
 
-#define LOCAL_PART_MAX 64 /* bytes, RFC 5321 */
-#define ADDRESS_MAX 254	  /* bytes, RFC 5321 with its erratum 1690 */
-#define LABEL_MAX 63	  /* characters */
-#define SHOWN_MAX 100	  /* bytes, in messages */
+#define SHOWN_MAX 100 /* bytes, in messages */
 
-/*
- * Non-ASCII code points that are not letters: controls, spaces, punctuation
- * and symbols of the blocks where an address could meet them.
- */
 static bool
-is_foreign_nonletter(pg_wchar c)
+is_ascii(const char *s, int length)
 {
-	return c < 0xAA || (c > 0xAA && c < 0xB5) || (c > 0xB5 && c < 0xBA) ||
-		(c > 0xBA && c < 0xC0) || c == 0xD7 || c == 0xF7 ||
-		(c >= 0x2000 && c <= 0x206F) || (c >= 0x20A0 && c <= 0x20CF) ||
-		(c >= 0x2190 && c <= 0x2BFF) || (c >= 0x3000 && c <= 0x3004) ||
-		(c >= 0x3008 && c <= 0x3020) || (c >= 0xE000 && c <= 0xF8FF) ||
-		(c >= 0xFE00 && c <= 0xFE0F) || c == 0xFEFF ||
-		(c >= 0xFF00 && c <= 0xFF0F) || (c >= 0xFFE0 && c <= 0xFFFF) ||
-		(c >= 0x1F000 && c <= 0x1FAFF) || c >= 0xE0000;
-}
-
-/* Non-ASCII code points that are spaces, controls or invisible. */
-static bool
-is_foreign_blank(pg_wchar c)
-{
-	return c <= 0xA0 || c == 0xAD || c == 0x1680 ||
-		(c >= 0x2000 && c <= 0x200F) || (c >= 0x2028 && c <= 0x202F) ||
-		(c >= 0x205F && c <= 0x206F) || c == 0x3000 || c == 0xFEFF ||
-		(c >= 0xFFF0 && c <= 0xFFFB) || c >= 0xE0000;
+	for (int i = 0; i < length; i++)
+	{
+		if (IS_HIGHBIT_SET(s[i]))
+			return false;
+	}
+	return true;
 }
 
 /*
- * The code point of the character that starts here, if it is not ASCII and
- * the database is in UTF-8; 0 otherwise.  In other encodings every character
- * that is not ASCII counts as a letter.
+ * Why s[0..length) is no valid address, or NULL.  Judged in UTF-8, in which it
+ * is sent, whatever the encoding of the database.
  */
-static pg_wchar
-foreign_code_point(const char *s)
-{
-	if (!IS_HIGHBIT_SET(*s) || GetDatabaseEncoding() != PG_UTF8)
-		return 0;
-	return utf8_to_unicode((const unsigned char *) s);
-}
-
-/* The length of the character that starts here. */
-static int
-character_length(const char *s)
-{
-	return IS_HIGHBIT_SET(*s) ? pg_mblen(s) : 1;
-}
-
-/* The fault of the local part s[0..length), or NULL. */
 static const char *
-local_part_fault(const char *s, int length)
+address_fault(const char *s, int length)
 {
-	int i = 0;
+	int encoding = GetDatabaseEncoding();
+	int size;
+	Oid conversion;
+	char *utf8;
 
-	if (length < 1)
-		return "nothing stands before the @";
-	if (length > LOCAL_PART_MAX)
-		return "the part before the @ is longer than 64 bytes";
-	while (i < length)
-	{
-		unsigned char c = s[i];
-		pg_wchar foreign = foreign_code_point(s + i);
-
-		if (c <= ' ' || c == 0x7F ||
-			(foreign != 0 && is_foreign_blank(foreign)))
-			return "it contains a space or control character";
-		i += character_length(s + i);
-	}
-	return NULL;
-}
-
-static bool
-is_label_character(const char *s)
-{
-	unsigned char c = *s;
-	pg_wchar foreign = foreign_code_point(s);
-
-	if (IS_HIGHBIT_SET(c))
-		return foreign == 0 || !is_foreign_nonletter(foreign);
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-		(c >= '0' && c <= '9') || c == '-';
-}
-
-/* The fault of one label of the domain, or NULL. */
-static const char *
-label_fault(const char *s, int length)
-{
-	int characters = 0;
-
-	if (length < 1)
-		return "a label of its domain is empty";
-	if (s[0] == '-' || s[length - 1] == '-')
-		return "a label of its domain starts or ends with a hyphen";
-	for (int i = 0; i < length; i += character_length(s + i))
-	{
-		if (!is_label_character(s + i))
-			return "its domain contains a character that is neither letter, digit nor hyphen";
-		characters++;
-	}
-	if (characters > LABEL_MAX)
-		return "a label of its domain is longer than 63 characters";
-	return NULL;
-}
-
-/* The fault of the domain s[0..length), or NULL. */
-static const char *
-domain_fault(const char *s, int length)
-{
-	int labels = 0;
-	int start = 0;
-	int i;
-
-	for (i = 0; i <= length; i++)
-	{
-		if (i == length || s[i] == '.')
-		{
-			const char *fault = label_fault(s + start, i - start);
-
-			if (fault)
-				return fault;
-			labels++;
-			start = i + 1;
-		}
-	}
-	return labels < 2 ? "its domain has no dot" : NULL;
+	/* too long: the bytes of any encoding will do to say so */
+	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII ||
+		length > CUST_ADDRESS_MAX || is_ascii(s, length))
+		return cust_address_fault(s, length, CUST_ADDRESS_PUBLIC);
+	conversion = FindDefaultConversionProc(encoding, PG_UTF8);
+	size = (length + 1) * MAX_CONVERSION_GROWTH + 1;
+	utf8 = palloc(size);
+	if (!OidIsValid(conversion) ||
+		pg_do_encoding_conversion_buf(conversion, encoding, PG_UTF8,
+									  (unsigned char *) s, length,
+									  (unsigned char *) utf8, size,
+									  true) < length)
+		return "it contains a character that UTF-8 does not have";
+	return cust_address_fault(utf8, strlen(utf8), CUST_ADDRESS_PUBLIC);
 }
 
 /*
- * The address without white space around it, or NULL with the reason in
- * *fault (a clause, such as "its domain has no dot").  The result is typed
- * itself when there was nothing to trim, otherwise a copy.
+ * The text without white space around it: typed itself when there is nothing
+ * to trim, otherwise a copy.
  */
-text *
-cust_email_normalize(text *typed, const char **fault)
+static text *
+trim(text *typed)
 {
 	const char *s = VARDATA_ANY(typed);
 	int length = VARSIZE_ANY_EXHDR(typed);
 	int untrimmed = length;
-	const char *at;
-	text *result;
 
 	while (length > 0 && cust_is_space(s[0]))
 	{
@@ -167,26 +77,51 @@ cust_email_normalize(text *typed, const char **fault)
 	}
 	while (length > 0 && cust_is_space(s[length - 1]))
 		length--;
+	return length == untrimmed ? typed : cstring_to_text_with_len(s, length);
+}
 
-	at = memchr(s, '@', length);
-	if (length == 0)
-		*fault = "it is empty";
-	else if (length > ADDRESS_MAX)
-		*fault = "it is longer than 254 bytes";
-	else if (at == NULL)
-		*fault = "it has no @";
-	else if (memchr(at + 1, '@', s + length - at - 1) != NULL)
-		*fault = "it has more than one @";
-	else if ((*fault = local_part_fault(s, at - s)) == NULL)
-		*fault = domain_fault(at + 1, s + length - at - 1);
-	if (*fault)
+/*
+ * The address without white space around it, or NULL with the reason in
+ * *fault (a clause, such as "its domain has no dot").
+ */
+text *
+cust_email_normalize(text *typed, const char **fault)
+{
+	text *normal = trim(typed);
+
+	*fault = address_fault(VARDATA_ANY(normal), VARSIZE_ANY_EXHDR(normal));
+	return *fault ? NULL : normal;
+}
+
+/*
+ * What is to be looked for when this was typed, or NULL if no table can hold
+ * it.  Addresses that were stored when they were still valid are found; none
+ * ever had a line feed, which separates them in customers.confirm_delete.
+ */
+text *
+cust_email_sought(text *typed)
+{
+	text *normal = trim(typed);
+	int length = VARSIZE_ANY_EXHDR(normal);
+
+	if (length == 0 || length > CUST_ADDRESS_MAX ||
+		memchr(VARDATA_ANY(normal), '\n', length) != NULL)
 		return NULL;
-	if (length == untrimmed)
-		return typed;
-	result = palloc(VARHDRSZ + length);
-	SET_VARSIZE(result, VARHDRSZ + length);
-	memcpy(VARDATA(result), s, length);
-	return result;
+	return normal;
+}
+
+/*
+ * Is it, white space around it aside, the address that is stored already?
+ * Then *normal is it without that.
+ */
+bool
+cust_email_same(text *typed, text *stored, text **normal)
+{
+	int length = VARSIZE_ANY_EXHDR(stored);
+
+	*normal = trim(typed);
+	return (int) VARSIZE_ANY_EXHDR(*normal) == length &&
+		memcmp(VARDATA_ANY(*normal), VARDATA_ANY(stored), length) == 0;
 }
 
 /*

@@ -6,7 +6,7 @@
 -- The rule customer_email_valid: which addresses are taken, which are not and
 -- why, and that e-mails are compared ignoring ASCII case only.
 
-SELECT plan(105);
+SELECT plan(131);
 
 CREATE TEMP TABLE address (n serial, valid bool, email text, why text);
 INSERT INTO address (valid, email, why) VALUES
@@ -17,7 +17,7 @@ INSERT INTO address (valid, email, why) VALUES
 	(true, 'first.last+tag@sub.example.co.uk', 'dots, a plus, four labels'),
 	(true, 'o''hara@example.com', 'an apostrophe'),
 	(true, '!#$%&*/=?^_`{|}~-@example.com', 'punctuation in the local part'),
-	(true, '"quoted"@example.com', 'quotes in the local part'),
+	(true, '=?utf-8?q?x?=@example.com', 'what looks encoded'),
 	(true, 'a..b@example.com', 'the local part is not looked into'),
 	(true, '-@example.com', 'a hyphen as local part'),
 	(true, '1@2.3', 'digits everywhere'),
@@ -39,6 +39,20 @@ INSERT INTO address (valid, email, why) VALUES
 	(true, '  ada@example.com  ', 'blanks around'),
 	(true, E'\t\n\x0b\f\rada@example.com\r\f\x0b\n\t', 'ASCII white space around'),
 	(true, ' ' || repeat('l', 64) || '@' || repeat('d', 63) || '.' || repeat('e', 63) || '.' || repeat('f', 61) || ' ', '254 bytes once trimmed'),
+	(false, '"quoted"@example.com', 'quotes in the local part'),
+	(false, 'a"da@example.com', 'a quote inside'),
+	(false, 'a\da@example.com', 'a backslash'),
+	(false, 'ada,king@example.com', 'a comma'),
+	(false, 'ada;king@example.com', 'a semicolon'),
+	(false, 'mailto:ada@example.com', 'a scheme'),
+	(false, 'friends:ada@example.com', 'a group'),
+	(false, '<ada@example.com', 'a bracket in front'),
+	(false, '<ada>@example.com', 'brackets in the local part'),
+	(false, 'ada[1@example.com', 'a square bracket'),
+	(false, 'ada]1@example.com', 'a closing one'),
+	(false, 'ada(king)@example.com', 'a comment'),
+	(false, 'ada)@example.com', 'the end of one'),
+	(false, 'ada>@example.com', 'a closing bracket'),
 	(false, '', 'empty'),
 	(false, ' ', 'blank'),
 	(false, E'\t\n', 'white space'),
@@ -159,6 +173,41 @@ SELECT is(length(t.message(format('INSERT INTO shop.customer (email) VALUES (%L)
 		  true, 'customer_email_valid: a very long text is not repeated in full');
 SELECT is(t.message(format('INSERT INTO shop.customer (email) VALUES (%L)', E'x\ny')) !~ E'^[^|]*\n', true,
 		  'customer_email_valid: a line break does not get into the message');
+
+-- Addresses that were valid when they were stored: rows that have them can be
+-- worked with, and are reported.
+ALTER TABLE shop.customer DISABLE TRIGGER USER;
+ALTER TABLE shop.orders DISABLE TRIGGER USER;
+INSERT INTO shop.customer (email) VALUES ('a,b@example.com'), ('"c"@example.com');
+INSERT INTO shop.orders (email, status, currency_code, total)
+VALUES ('"d"@example.com', 'pending', 'EUR', 1);
+ALTER TABLE shop.customer ENABLE TRIGGER USER;
+ALTER TABLE shop.orders ENABLE TRIGGER USER;
+SELECT id AS old FROM shop.customer WHERE email = 'a,b@example.com' \gset
+SELECT is((SELECT count(*) FROM customers.check_store('shop') WHERE finding ~ 'stands before the @'), 3::bigint,
+		  'an address that is no longer valid: check_store reports each');
+SELECT is(t.error(format('SELECT customers.update_customer(%s, ''{"phone": "1"}'')', :old)), 'no error',
+		  'an address that is no longer valid: other columns change by the function');
+SELECT is(t.error('UPDATE shop.customer SET first_name = ''Anna'' WHERE email ~ ''"'''), 'no error',
+		  'an address that is no longer valid: other columns change by UPDATE');
+SELECT is(t.error('UPDATE shop.customer SET email = '' "c"@example.com '' WHERE email ~ ''"'''), 'no error',
+		  'an address that is no longer valid: can be written back');
+SELECT is((SELECT email FROM shop.customer WHERE email ~ '"'), '"c"@example.com',
+		  'an address that is no longer valid: and stays trimmed');
+SELECT is(t.error('UPDATE shop.customer SET email = ''"C"@example.com'' WHERE email ~ ''"'''), '23514 customer_email_valid',
+		  'an address that is no longer valid: is judged once it changes');
+SELECT is(t.error('UPDATE shop.customer SET email = ''"c"@example.com'' WHERE email = ''a,b@example.com'''), '23514 customer_email_valid',
+		  'an address that is no longer valid: is judged in another row');
+SELECT is(t.error('UPDATE shop.orders SET status = ''completed'' WHERE email ~ ''"'''), 'no error',
+		  'an order''s address that is no longer valid: other columns change');
+SELECT is(t.error('UPDATE shop.orders SET email = ''"e"@example.com'' WHERE email ~ ''"'''), '23514 orders_email_valid',
+		  'an order''s address that is no longer valid: is judged once it changes');
+SELECT is(customers.count_customers(filter => '{"email": "a,b@example.com"}'), 1::bigint,
+		  'an address that is no longer valid: is found');
+SELECT is(t.error(format('SELECT customers.delete_customer(%s, %L)', :old, E'x\n' || :old || ':a,b@example.com')),
+		  '23514 customer_delete_confirmed', 'what is typed for an address confirms one deletion at most');
+SELECT is(t.error(format('SELECT customers.delete_customer(%s, ''A,B@example.com'')', :old)), 'no error',
+		  'an address that is no longer valid: confirms a deletion');
 
 SELECT * FROM finish();
 ROLLBACK;
