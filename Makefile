@@ -16,7 +16,10 @@ INCLUDED := $(sort $(wildcard src/*.h $(FOLDERS:%=src/%/*.h)))
 NOTIFYD = src/notifyd/customers-notifyd
 NOTIFYD_SOURCES := $(sort $(wildcard src/notifyd/*.c))
 NOTIFYD_INCLUDED := $(sort $(wildcard src/notifyd/*.h))
-NOTIFYD_OBJS = $(NOTIFYD_SOURCES:.c=.o)
+# what the library and the daemon both compile
+NOTIFYD_SHARED = src/values/address.c src/values/utf8.c
+NOTIFYD_SHARED_OBJS = $(NOTIFYD_SHARED:src/values/%.c=src/notifyd/shared_%.o)
+NOTIFYD_OBJS = $(NOTIFYD_SOURCES:.c=.o) $(NOTIFYD_SHARED_OBJS)
 NOTIFYD_TEMPLATES := $(sort $(wildcard src/notifyd/templates/*.txt))
 SQL_PARTS := $(sort $(wildcard sql/[0-9]*.sql))
 
@@ -69,8 +72,9 @@ $(OBJS) $(OBJS:.o=.bc): $(INCLUDED) .build
 
 shell_quote = '$(subst ','\'',$(1))'
 
-# The daemon is a program on libpq and knows nothing of the server's headers.
-NOTIFYD_CPPFLAGS = -D_GNU_SOURCE -DCUSTOMERS_VERSION='"$(EXTVERSION)"' \
+# The daemon is a program on libpq and knows nothing of the server's headers;
+# what it shares with the library is plain C.
+NOTIFYD_CPPFLAGS = -Isrc -D_GNU_SOURCE -DCUSTOMERS_VERSION='"$(EXTVERSION)"' \
 	-isystem '$(includedir)'
 NOTIFYD_DATA = $(DESTDIR)$(datadir)/customers
 
@@ -80,12 +84,19 @@ $(NOTIFYD): $(NOTIFYD_OBJS)
 	$(CC) $(CFLAGS) $(NOTIFYD_OBJS) -L'$(libdir)' $(LDFLAGS) $(LDFLAGS_EX) \
 		-lpq -o $@
 
-$(NOTIFYD_OBJS): %.o: %.c $(NOTIFYD_INCLUDED) .build
+COMPILE_NOTIFYD = $(CC) $(CFLAGS) $(NOTIFYD_CPPFLAGS) -c -o $@ $<
+
+$(NOTIFYD_SHARED_OBJS): src/notifyd/shared_%.o: src/values/%.c \
+		$(NOTIFYD_SHARED:.c=.h) .build
+	$(COMPILE_NOTIFYD)
+
+$(NOTIFYD_SOURCES:.c=.o): %.o: %.c $(NOTIFYD_INCLUDED) \
+		$(NOTIFYD_SHARED:.c=.h) .build
 	@[ -f '$(includedir)/libpq-fe.h' ] || { \
 		echo "make: customers-notifyd needs libpq-fe.h, which is not in" \
 			"$(includedir); install the development files of libpq" \
 			"(Debian: libpq-dev)" >&2; exit 1; }
-	$(CC) $(CFLAGS) $(NOTIFYD_CPPFLAGS) -c -o $@ $<
+	$(COMPILE_NOTIFYD)
 
 install: install-notifyd
 uninstall: uninstall-notifyd

@@ -1,56 +1,43 @@
 /*
  * address.c
- *		Addresses of mails.
+ *		Addresses in the headers of mails.
  *
  * Mail programs read the recipient from a header, and each has its own idea
- * of quotes, comments and lists there.  So only addresses without a character
- * that means anything to them are written into one; others are refused, and
- * the delivery fails with a reason.
+ * of quotes, comments and lists there.  values/address.c says what a valid
+ * address is, for the database and for us: nothing in one means anything to
+ * mail programs.
  */
 #include "address.h"
 
 #include <string.h>
 
 #include "encode.h"
-#include "utf8.h"
+#include "values/address.h"
 
-/* bytes, RFC 5321 */
-#define MAX_ADDRESS 254
-
-/* May the character stand in an address, outside of quotes? */
-static bool
-is_harmless(const char *text, size_t length)
+/* Why nothing can be sent to the address, as a clause, or NULL. */
+const char *
+address_fault(const char *address)
 {
-	if (length != 1)
-		return true;
-	return (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z') ||
-		(*text >= '0' && *text <= '9') ||
-		strchr("!#$%&'*+-/=?^_`{|}~.@", *text) != NULL;
+	return cust_address_fault(address, strlen(address), CUST_ADDRESS_PUBLIC);
 }
 
-/* Is it one address that every mail program reads as that one? */
-bool
-address_is_usable(const char *address)
+/* Appends a valid address as mail programs read it. */
+void
+address_add(Buffer *out, const char *address)
 {
-	const char *at = strchr(address, '@');
-	size_t total = strlen(address);
-	Buffer clean = {0};
-	size_t length;
-	bool same;
+	size_t length = strlen(address);
+	size_t local = strcspn(address, "@");
 
-	if (at == NULL || at == address || at[1] == '\0' ||
-		strchr(at + 1, '@') != NULL || total > MAX_ADDRESS)
-		return false;
-	utf8_add_clean(&clean, address);
-	same = strcmp(clean.data, address) == 0;
-	buffer_free(&clean);
-	for (; same && *address != '\0'; address += length)
+	if (!cust_address_needs_quotes(address, length))
 	{
-		length = utf8_length(address);
-		if (!is_harmless(address, length))
-			return false;
+		buffer_text(out, address);
+		return;
 	}
-	return same;
+	/* what would need a \ between quotes is in no valid address */
+	buffer_char(out, '"');
+	buffer_add(out, address, local);
+	buffer_char(out, '"');
+	buffer_text(out, address + local);
 }
 
 /* The address in "Name <address>" or "address", and its length. */
@@ -87,16 +74,16 @@ add_name(Buffer *out, const char *name)
 	Buffer encoded = {0};
 
 	encode_header(&encoded, name);
-	if (strcmp(encoded.data, name) != 0)
+	if (strncmp(encoded.data, "=?", 2) == 0)
 		buffer_text(out, encoded.data);
 	else
 	{
 		buffer_char(out, '"');
-		for (; *name != '\0'; name++)
+		for (const char *c = encoded.data; *c != '\0'; c++)
 		{
-			if (*name == '"' || *name == '\\')
+			if (*c == '"' || *c == '\\')
 				buffer_char(out, '\\');
-			buffer_char(out, *name);
+			buffer_char(out, *c);
 		}
 		buffer_char(out, '"');
 	}
@@ -119,7 +106,8 @@ address_add_sender(Buffer *out, const char *sender)
 	bool usable;
 
 	buffer_add(&address, start, length);
-	usable = address_is_usable(address.data) &&
+	usable = cust_address_fault(address.data, length, CUST_ADDRESS_LOCAL) ==
+			NULL &&
 		strcmp(end, start > sender ? ">" : "") == 0;
 	while (name_length > 0 && sender[name_length - 1] == ' ')
 		name_length--;
@@ -133,10 +121,12 @@ address_add_sender(Buffer *out, const char *sender)
 	if (usable && name_length > 0)
 	{
 		add_name(out, name.data);
-		buffer_print(out, "\n <%s>", address.data);
+		buffer_text(out, "\n <");
+		address_add(out, address.data);
+		buffer_char(out, '>');
 	}
 	else if (usable)
-		buffer_text(out, address.data);
+		address_add(out, address.data);
 	buffer_free(&address);
 	buffer_free(&name);
 	return usable;

@@ -1,6 +1,6 @@
 /*
  * address.h
- *		Addresses of mails.
+ *		Addresses in the headers of mails: pure functions of texts.
  */
 #ifndef NOTIFYD_ADDRESS_H
 #define NOTIFYD_ADDRESS_H
@@ -9,7 +9,8 @@
 
 #include "buffer.h"
 
-extern bool address_is_usable(const char *address);
+extern const char *address_fault(const char *address);
+extern void address_add(Buffer *out, const char *address);
 extern bool address_add_sender(Buffer *out, const char *sender);
 extern const char *address_domain(const char *sender, size_t *length);
 

@@ -2,8 +2,7 @@
  * claim.c
  *		Claiming deliveries, and the chores of the store.
  *
- * The server makes the JSON, and expands what mails need into columns, so
- * that nothing here reads JSON.  All names are qualified.
+ * What the server answers is judged, too: rows are the owner's of the store.
  */
 #include "claim.h"
 
@@ -11,9 +10,11 @@
 #include <string.h>
 
 #include "buffer.h"
+#include "claim_sql.h"
 #include "complain.h"
 #include "connection.h"
 #include "log.h"
+#include "utf8.h"
 
 /* beyond the commands' time: to end them, and to tell the server */
 #define LEASE_MARGIN 10000
@@ -23,42 +24,6 @@
 #define LONGEST_PAUSE 60000
 
 #define INSUFFICIENT_PRIVILEGE "42501"
-
-#define TEXT(name) \
-	"(d.confidential OPERATOR(pg_catalog.->>) '" name "'::pg_catalog.text)"
-#define TIME(value) "pg_catalog.to_char(" value ", 'YYYY-MM-DD HH24:MI TZ')"
-
-/* the columns that every claim begins with */
-#define FIRST_COLUMNS \
-	"d.delivery_id, d.event_id, d.type, d.attempt, " TEXT("token")
-
-enum
-{
-	COLUMN_ID,
-	COLUMN_EVENT_ID,
-	COLUMN_TYPE,
-	COLUMN_ATTEMPT,
-	COLUMN_TOKEN,
-	COLUMN_JSON,
-	COLUMN_ADDRESS = COLUMN_JSON,
-	COLUMN_FIELDS,
-};
-
-static const char claim_json[] =
-	"SELECT " FIRST_COLUMNS ", pg_catalog.row_to_json(d)"
-	" FROM customers.claim_deliveries($1, $2, $3) AS d";
-
-/* a row for each address, or one without; fields as enum Field has them */
-static const char claim_mails[] =
-	"SELECT " FIRST_COLUMNS ", a.address,"
-	" pg_catalog.current_setting('customers.store'), d.type,"
-	" d.customer_id, d.order_id,"
-	" d.payload OPERATOR(pg_catalog.->>) 'transfer_id'::pg_catalog.text, " TEXT("new_owner_name") ", " TEXT(
-		"description") ", " TIME("d.created_at") ", " TIME(TEXT("expires_at") "::pg_catalog.timestamptz") " FROM customers.claim_deliveries($1, $2, $3) WITH ORDINALITY AS d"
-																										  " LEFT JOIN LATERAL pg_catalog.jsonb_array_elements_text("
-																										  "d.confidential OPERATOR(pg_catalog.->) 'to'::pg_catalog.text)"
-																										  " WITH ORDINALITY AS a(address, number) ON true"
-																										  " ORDER BY d.ordinality, a.number";
 
 static const Options *options;
 static char *lease;
@@ -105,7 +70,10 @@ delivery_free(Delivery *delivery)
  * ------------------------------------------------------------------------
  */
 
-/* The value, or NULL; it lives as long as the result. */
+/*
+ * The value, or NULL, also where the result has no such place; it lives as
+ * long as the result.
+ */
 static const char *
 value_of(const PGresult *result, int row, int column)
 {
@@ -113,26 +81,44 @@ value_of(const PGresult *result, int row, int column)
 											  PQgetvalue(result, row, column);
 }
 
+/* The number, or 0 if there is none. */
 static int64_t
 number_of(const PGresult *result, int row, int column)
 {
-	return strtoll(PQgetvalue(result, row, column), NULL, 10);
+	const char *value = value_of(result, row, column);
+
+	return value ? strtoll(value, NULL, 10) : 0;
+}
+
+/* The event on one line, in UTF-8 also where the database has none. */
+static char *
+read_json(const PGresult *result, int row)
+{
+	const char *value = value_of(result, row, COLUMN_JSON);
+	Buffer json = {0};
+
+	buffer_text(&json, "");
+	utf8_add_clean(&json, value ? value : "");
+	return json.data;
 }
 
 static Delivery *
 read_delivery(const PGresult *result, int row, Millis lease_end)
 {
 	Delivery *delivery = memory_get(sizeof(Delivery));
+	const char *fits = value_of(result, row, COLUMN_FITS);
 
 	delivery->id = number_of(result, row, COLUMN_ID);
 	delivery->event_id = number_of(result, row, COLUMN_EVENT_ID);
-	delivery->type = memory_copy(PQgetvalue(result, row, COLUMN_TYPE));
+	delivery->type = memory_copy(value_of(result, row, COLUMN_TYPE));
 	delivery->attempt = (int) number_of(result, row, COLUMN_ATTEMPT);
 	delivery->token = memory_copy(value_of(result, row, COLUMN_TOKEN));
 	delivery->lease_end = lease_end;
+	if (fits == NULL || *fits != 't')
+		delivery->fault = "it is larger than 256 kB";
 	if (options->mode != MODE_MAIL)
 	{
-		delivery->json = memory_copy(PQgetvalue(result, row, COLUMN_JSON));
+		delivery->json = read_json(result, row);
 		return delivery;
 	}
 	for (int i = 0; i < CLAIMED_FIELDS; i++)
@@ -144,30 +130,57 @@ read_delivery(const PGresult *result, int row, Millis lease_end)
 static void
 add_address(Delivery *delivery, const char *address)
 {
-	char **to = memory_get(((size_t) delivery->n_to + 1) * sizeof(char *));
-
-	if (delivery->n_to > 0)
-		memcpy(to, delivery->to, (size_t) delivery->n_to * sizeof(char *));
-	free(delivery->to);
-	delivery->to = to;
+	if (delivery->n_to == MAX_RECIPIENTS)
+	{
+		delivery->fault = "it has more than " AS_TEXT(
+			MAX_RECIPIENTS) " addresses";
+		return;
+	}
+	if (delivery->to == NULL)
+		delivery->to = memory_get(MAX_RECIPIENTS * sizeof(char *));
 	delivery->to[delivery->n_to++] = memory_copy(address);
 }
 
-/* Reads the rows; the addresses of a delivery stand in rows of their own. */
+/* Has the row what every delivery has?  Nothing can be done without. */
+static bool
+is_complete(const PGresult *result, int row)
+{
+	bool complete = value_of(result, row, COLUMN_TYPE) != NULL &&
+		number_of(result, row, COLUMN_ID) != 0;
+
+	if (!complete)
+		log_simple("error", "claim", "reason",
+				   "a delivery without id or type");
+	return complete;
+}
+
+/*
+ * Reads the rows, of no more deliveries than were wanted; the addresses of a
+ * delivery stand in rows of their own.
+ */
 static int
-read_deliveries(const PGresult *result, Millis lease_end,
+read_deliveries(const PGresult *result, int wanted, Millis lease_end,
 				Delivery **deliveries)
 {
+	bool mails = options->mode == MODE_MAIL;
+	int64_t place = 0;
 	int n = 0;
 
 	for (int row = 0; row < PQntuples(result); row++)
 	{
-		const char *address = NULL;
+		int64_t next = mails ? number_of(result, row, COLUMN_PLACE) : row + 1;
+		const char *address;
 
-		if (n == 0 || deliveries[n - 1]->id != number_of(result, row, 0))
+		if (!is_complete(result, row))
+			continue;
+		if (next != place)
+		{
+			if (n == wanted)
+				break;
 			deliveries[n++] = read_delivery(result, row, lease_end);
-		if (options->mode == MODE_MAIL)
-			address = value_of(result, row, COLUMN_ADDRESS);
+		}
+		place = next;
+		address = mails ? value_of(result, row, COLUMN_ADDRESS) : NULL;
 		if (address != NULL)
 			add_address(deliveries[n - 1], address);
 	}
@@ -207,13 +220,13 @@ static void
 handle_refusal(const PGresult *result)
 {
 	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	const char *reason = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 	const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
 
 	if (!claimed_before && is_misconfigured(sqlstate))
 		complain(EXIT_BAD_CONFIG,
 				 "cannot claim deliveries of store \"%s\": %s%s%s",
-				 options->store,
-				 PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY),
+				 options->store, reason ? reason : sqlstate,
 				 hint ? "\nHint: " : "", hint ? hint : "");
 	connection_log_error("claim", result);
 	next_try = clock_now() + pause_after_failure;
@@ -234,14 +247,15 @@ claim_deliveries(int wanted, Delivery **deliveries)
 {
 	Millis lease_end = clock_now() + options->timeout + LEASE_MARGIN;
 	char batch[16];
-	const char *const values[] = {options->subscription, batch, lease};
+	bool mails = options->mode == MODE_MAIL;
+	const char *const values[] = {options->subscription, batch, lease,
+								  options->store};
 	PGresult *result;
 	int n;
 
 	snprintf(batch, sizeof(batch), "%d", wanted);
-	result = connection_query(options->mode == MODE_MAIL ? claim_mails :
-														   claim_json,
-							  3, values);
+	result = connection_call(mails ? claim_mails : claim_json, mails ? 4 : 3,
+							 values);
 	if (result == NULL)
 		return -1;
 	if (connection_failed(result))
@@ -252,7 +266,7 @@ claim_deliveries(int wanted, Delivery **deliveries)
 	}
 	claimed_before = true;
 	pause_after_failure = FIRST_PAUSE;
-	n = read_deliveries(result, lease_end, deliveries);
+	n = read_deliveries(result, wanted, lease_end, deliveries);
 	PQclear(result);
 	return n;
 }
@@ -266,7 +280,7 @@ claim_expire_transfers(void)
 {
 	static bool refused = false;
 	PGresult *result =
-		connection_query("SELECT customers.expire_order_transfers()", 0, NULL);
+		connection_call("SELECT customers.expire_order_transfers()", 0, NULL);
 	const char *sqlstate;
 	int64_t n;
 

@@ -5,7 +5,7 @@
  * A command runs in a process group of its own, so that the terminal's
  * signals reach the daemon alone, and what a command started in turn ends
  * with it when it takes too long.  It gets no descriptor but the standard
- * ones.  That a command does not read its input, or not all of it, is its own
+ * ones, and nothing of what tells libpq about the database.  That a command does not read its input, or not all of it, is its own
  * affair: only its exit status counts.
  */
 #include "command.h"
@@ -52,6 +52,23 @@ say_in_child(const char *text)
 		_exit(127);
 }
 
+/*
+ * In the child: forgets how to reach the database, passwords and files of them
+ * included.  What the command needs of it is its own affair.
+ */
+static void
+forget_connection(void)
+{
+	char **kept = environ;
+
+	for (char **variable = environ; *variable != NULL; variable++)
+	{
+		if (strncmp(*variable, "PG", 2) != 0)
+			*kept++ = *variable;
+	}
+	*kept = NULL;
+}
+
 /* In the child: becomes the command; never returns. */
 static void
 become_command(char *const *argv, int input, int errors, pid_t parent)
@@ -73,6 +90,7 @@ become_command(char *const *argv, int input, int errors, pid_t parent)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (dup2(input, STDIN_FILENO) < 0 || dup2(errors, STDERR_FILENO) < 0)
 		_exit(127);
+	forget_connection();
 	execvp(argv[0], argv);
 	say_in_child("cannot run ");
 	say_in_child(argv[0]);

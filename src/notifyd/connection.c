@@ -191,6 +191,38 @@ connection_query(const char *sql, int n, const char *const *values)
 	return last;
 }
 
+/*
+ * The bytes of a database without an encoding are anything; the server would
+ * refuse to send them as UTF-8.
+ */
+static const char prepare_call[] =
+	"SELECT pg_catalog.set_config('customers.store', $1, false),"
+	" pg_catalog.set_config('client_encoding',"
+	" CASE pg_catalog.getdatabaseencoding()"
+	" WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END, false)";
+
+/*
+ * Runs a statement of the store.  Before it, the session is set up anew: what
+ * ran in an earlier one, the owner's triggers included, can have set anything,
+ * and the statement would be about another store.
+ */
+PGresult *
+connection_call(const char *sql, int n, const char *const *values)
+{
+	const char *const store[] = {options->store};
+	PGresult *result = connection_query("RESET ALL", 0, NULL);
+
+	if (result != NULL && !connection_failed(result))
+	{
+		PQclear(result);
+		result = connection_query(prepare_call, 1, store);
+	}
+	if (result == NULL || connection_failed(result))
+		return result;
+	PQclear(result);
+	return connection_query(sql, n, values);
+}
+
 /* Is the result an error of the server? */
 bool
 connection_failed(const PGresult *result)
@@ -293,21 +325,17 @@ start_listening(void)
 	return done;
 }
 
-/* The session's store, the doorbell, and how our rings begin. */
+/* The doorbell, and how our rings begin. */
 static bool
 prepare_session(void)
 {
-	const char *const store[] = {options->store};
 	const char *const subscription[] = {options->subscription};
 
 	memory_forget(ring_start);
 	ring_start = NULL;
-	return prepare_with("SELECT pg_catalog.set_config("
-						"'customers.store', $1, false)",
-						1, store, NULL) &&
-		prepare_with("SELECT pg_catalog.concat('{\"subscription\": ',"
-					 " pg_catalog.to_json($1::pg_catalog.text), ',')",
-					 1, subscription, &ring_start) &&
+	return prepare_with("SELECT pg_catalog.concat('{\"subscription\": ',"
+						" pg_catalog.to_json($1::pg_catalog.text), ',')",
+						1, subscription, &ring_start) &&
 		start_listening();
 }
 

@@ -23,6 +23,8 @@ extern bool connection_rang(void);
 
 extern PGresult *connection_query(const char *sql, int n,
 								  const char *const *values);
+extern PGresult *connection_call(const char *sql, int n,
+								 const char *const *values);
 extern bool connection_failed(const PGresult *result);
 extern void connection_log_error(const char *event, const PGresult *result);
 

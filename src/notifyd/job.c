@@ -18,6 +18,7 @@
 #include "mail.h"
 #include "sent.h"
 #include "settle.h"
+#include "templates.h"
 
 /* of the lease, kept for ending the command and telling the server */
 #define RESERVE 5000
@@ -156,7 +157,9 @@ send_next(Job *job)
 		if (sent_before(delivery->id, job->recipient))
 			continue;
 		buffer_free(&job->input);
-		fault = mail_compose(delivery, job->recipient, &job->input);
+		fault = mail_compose(&options->mail, templates_find(delivery->type),
+							 delivery, job->recipient, time(NULL),
+							 &job->input);
 		if (fault != NULL)
 			note_failure(job, fault, -1);
 		else
@@ -186,7 +189,12 @@ job_start(Delivery *delivery)
 	/* the claim may have taken a while */
 	if (job->deadline > delivery->lease_end - RESERVE)
 		job->deadline = delivery->lease_end - RESERVE;
-	if (options->mode == MODE_EXEC)
+	if (delivery->fault != NULL)
+	{
+		note_failure(job, delivery->fault, -1);
+		finish(job, NULL);
+	}
+	else if (options->mode == MODE_EXEC)
 	{
 		buffer_text(&job->input, delivery->json);
 		buffer_char(&job->input, '\n');
@@ -194,7 +202,7 @@ job_start(Delivery *delivery)
 		if (!job->running)
 			finish(job, NULL);
 	}
-	else if (mail_is_wanted(delivery))
+	else if (templates_find(delivery->type) != NULL)
 		send_next(job);
 	else
 		finish(job, "no template");

@@ -13,6 +13,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "utf8.h"
+
+/* bytes of a value */
+#define MAX_VALUE 1000
+
 /* Starts a line with the time (UTC) and what happened. */
 void
 log_begin(Buffer *line, const char *level, const char *event)
@@ -32,44 +37,51 @@ log_begin(Buffer *line, const char *level, const char *event)
 static bool
 needs_quotes(const char *value)
 {
-	if (*value == '\0')
-		return true;
-	for (const char *c = value; *c != '\0'; c++)
-	{
-		if ((unsigned char) *c <= ' ' || *c == '"' || *c == '=' ||
-			*c == '\\' || *c == 0x7F)
-			return true;
-	}
-	return false;
+	return *value == '\0' || strpbrk(value, " \"=\\") != NULL;
+}
+
+/* Ends a clean text where a value in the log ends. */
+static void
+shorten(Buffer *text)
+{
+	size_t kept = 0;
+	size_t length;
+
+	while ((length = utf8_length(text->data + kept)) > 0 &&
+		   kept + length <= MAX_VALUE)
+		kept += length;
+	while (kept > 0 && text->data[kept - 1] == ' ')
+		kept--;
+	text->data[kept] = '\0';
 }
 
 /*
  * Adds a field; one without value (NULL) is left out.  Of several lines it
- * makes one, since messages of libpq have them.
+ * makes one, since messages of libpq have them, and of a long text, which may
+ * be a stranger's, it takes the beginning.
  */
 void
 log_text(Buffer *line, const char *key, const char *value)
 {
-	size_t length = value ? strlen(value) : 0;
+	Buffer clean = {0};
+	bool quoted;
 
 	if (value == NULL)
 		return;
-	while (length > 0 && value[length - 1] == '\n')
-		length--;
-	buffer_print(line, " %s=", key);
-	if (!needs_quotes(value))
-	{
-		buffer_text(line, value);
-		return;
-	}
-	buffer_char(line, '"');
-	for (const char *c = value; c < value + length; c++)
+	buffer_text(&clean, "");
+	utf8_add_clean(&clean, value);
+	shorten(&clean);
+	quoted = needs_quotes(clean.data);
+	buffer_print(line, quoted ? " %s=\"" : " %s=", key);
+	for (const char *c = clean.data; *c != '\0'; c++)
 	{
 		if (*c == '"' || *c == '\\')
 			buffer_char(line, '\\');
-		buffer_char(line, (unsigned char) *c < ' ' || *c == 0x7F ? ' ' : *c);
+		buffer_char(line, *c);
 	}
-	buffer_char(line, '"');
+	if (quoted)
+		buffer_char(line, '"');
+	buffer_free(&clean);
 }
 
 void

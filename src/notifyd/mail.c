@@ -4,18 +4,15 @@
  *
  * Each recipient gets a mail of his own, and its template can show no address
  * but his.  What comes from the database reaches a header only through
- * address.c and encode.c.
+ * address.c and encode.c, and a text only through defang.c.  Pure functions.
  */
 #include "mail.h"
 
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 #include "address.h"
-#include "complain.h"
 #include "encode.h"
-#include "template.h"
 
 /* what a link is made of */
 #define PLACE_ACTION "{action}"
@@ -27,41 +24,29 @@
 	"/" PLACE_ACTION "?transfer_id=" PLACE_ID "&token=" PLACE_TOKEN
 #define RESET_LINK "/" PLACE_ACTION "?token=" PLACE_TOKEN
 
-static const Options *options;
-static Buffer sender;
-
-/* Checks what belongs to mails and reads the templates; exits on errors. */
-void
-mail_begin(const Options *given)
+/* Why no mails can be made so, or NULL. */
+const char *
+mail_fault(const MailSetup *setup)
 {
-	const char *link = given->link;
+	Buffer sender = {0};
+	bool good = setup->from == NULL ||
+		address_add_sender(&sender, setup->from);
 
-	options = given;
-	if (given->from != NULL && !address_add_sender(&sender, given->from))
-		complain(EXIT_BAD_USAGE,
-				 "--from must be an address or \"Name <address>\"");
-	if (link != NULL)
+	buffer_free(&sender);
+	if (!good)
+		return "--from must be an address or \"Name <address>\"";
+	if (setup->link == NULL)
+		return NULL;
+	for (const char *c = setup->link; *c != '\0'; c++)
 	{
-		for (const char *c = link; *c != '\0'; c++)
-		{
-			if (*c <= ' ' || *c > '~')
-				complain(EXIT_BAD_USAGE,
-						 "--link contains a space, a control "
-						 "or a character that is not ASCII");
-		}
-		if (strstr(link, PLACE_TOKEN) == NULL && strpbrk(link, "?#{") != NULL)
-			complain(EXIT_BAD_USAGE,
-					 "--link with ?, # or a place needs "
-					 "the place " PLACE_TOKEN);
+		if (*c <= ' ' || *c > '~')
+			return "--link contains a space, a control or a character that "
+				   "is not ASCII";
 	}
-	template_load_all(given->templates, link != NULL);
-}
-
-/* Is there a template for the event? */
-bool
-mail_is_wanted(const Delivery *delivery)
-{
-	return template_find(delivery->type) != NULL;
+	if (strstr(setup->link, PLACE_TOKEN) == NULL &&
+		strpbrk(setup->link, "?#{") != NULL)
+		return "--link with ?, # or a place needs the place " PLACE_TOKEN;
+	return NULL;
 }
 
 /* ------------------------------------------------------------------------
@@ -102,15 +87,15 @@ fill_link(Buffer *out, const char *text, const char *action, const char *id,
 
 /* Makes a link; leaves it NULL when there is no token to carry. */
 static void
-make_link(Buffer *out, const Delivery *delivery, const char *action,
-		  const char *suffix, Field id)
+make_link(Buffer *out, const char *link, const Delivery *delivery,
+		  const char *action, const char *suffix, Field id)
 {
 	Buffer pattern = {0};
 
-	if (options->link == NULL || delivery->token == NULL)
+	if (link == NULL || delivery->token == NULL)
 		return;
-	buffer_text(&pattern, options->link);
-	if (strstr(options->link, PLACE_TOKEN) == NULL)
+	buffer_text(&pattern, link);
+	if (strstr(link, PLACE_TOKEN) == NULL)
 	{
 		while (pattern.length > 0 && pattern.data[pattern.length - 1] == '/')
 			pattern.data[--pattern.length] = '\0';
@@ -122,46 +107,18 @@ make_link(Buffer *out, const Delivery *delivery, const char *action,
 }
 
 /* ------------------------------------------------------------------------
- * Texts
- * ------------------------------------------------------------------------
- */
-
-/*
- * Appends what somebody typed, without addresses: the other side's may be
- * among them, since there are shops where it serves as a name.
- */
-static void
-add_without_addresses(Buffer *out, const char *text)
-{
-	while (text != NULL && *text != '\0')
-	{
-		size_t blank = strspn(text, " \t\r\n");
-		size_t length = strcspn(text + blank, " \t\r\n");
-
-		buffer_add(out, text, blank);
-		text += blank;
-		if (memchr(text, '@', length) != NULL)
-			buffer_text(out, "[..]");
-		else
-			buffer_add(out, text, length);
-		text += length;
-	}
-}
-
-/* ------------------------------------------------------------------------
  * Messages
  * ------------------------------------------------------------------------
  */
 
 static void
-add_date(Buffer *mail)
+add_date(Buffer *mail, time_t now)
 {
 	static const char *const days[] = {"Sun", "Mon", "Tue", "Wed",
 									   "Thu", "Fri", "Sat"};
 	static const char *const months[] = {"Jan", "Feb", "Mar", "Apr",
 										 "May", "Jun", "Jul", "Aug",
 										 "Sep", "Oct", "Nov", "Dec"};
-	time_t now = time(NULL);
 	struct tm utc;
 
 	gmtime_r(&now, &utc);
@@ -183,88 +140,96 @@ hash(uint64_t start, const char *text)
  * for every other one.  Without --from the mail program makes one.
  */
 static void
-add_message_id(Buffer *mail, const Delivery *delivery, const char *recipient)
+add_message_id(Buffer *mail, const char *from, const Delivery *delivery,
+			   const char *recipient)
 {
 	uint64_t mark = hash(0xCBF29CE484222325, recipient);
 	size_t length;
 	const char *domain;
 
-	if (options->from == NULL)
+	if (from == NULL)
 		return;
 	mark = hash(mark, delivery->fields[FIELD_STORE]);
 	mark = hash(mark, delivery->fields[FIELD_CREATED_AT]);
-	domain = address_domain(options->from, &length);
+	domain = address_domain(from, &length);
 	buffer_print(mail,
 				 "Message-ID: <customers.%" PRId64 ".%016" PRIx64 "@%.*s>\n",
 				 delivery->id, mark, (int) length, domain);
 }
 
 static void
-add_headers(Buffer *mail, const Delivery *delivery, const char *recipient,
-			const char *subject, bool encoded)
+add_headers(Buffer *mail, const MailSetup *setup, const Delivery *delivery,
+			const char *recipient, time_t now)
 {
-	if (sender.length > 0)
-		buffer_print(mail, "From: %s\n", sender.data);
-	buffer_print(mail, "To: %s\nSubject: ", recipient);
-	encode_header(mail, subject);
+	if (setup->from != NULL)
+	{
+		buffer_text(mail, "From: ");
+		address_add_sender(mail, setup->from);
+		buffer_char(mail, '\n');
+	}
+	buffer_text(mail, "To: ");
+	address_add(mail, recipient);
 	buffer_char(mail, '\n');
-	add_date(mail);
-	add_message_id(mail, delivery, recipient);
-	buffer_print(mail,
-				 "Auto-Submitted: auto-generated\n"
-				 "MIME-Version: 1.0\n"
-				 "Content-Type: text/plain; charset=UTF-8\n"
-				 "Content-Transfer-Encoding: %s\n\n",
+	add_date(mail, now);
+	add_message_id(mail, setup->from, delivery, recipient);
+	buffer_text(mail,
+				"Auto-Submitted: auto-generated\n"
+				"MIME-Version: 1.0\n"
+				"Content-Type: text/plain; charset=UTF-8\n");
+}
+
+/* Appends the subject, which ends the headers, and the body. */
+static void
+add_texts(Buffer *mail, const char *subject, const char *body)
+{
+	bool encoded = encode_needed(body);
+
+	buffer_text(mail, "Subject: ");
+	encode_header(mail, subject);
+	buffer_print(mail, "\nContent-Transfer-Encoding: %s\n\n",
 				 encoded ? "quoted-printable" : "7bit");
+	if (encoded)
+		encode_body(mail, body);
+	else
+		buffer_text(mail, body);
 }
 
 /*
- * Appends the mail to one of the addresses of a delivery that is wanted.
- * Returns NULL, or why it cannot be made.
+ * Appends the mail to one of the addresses of a delivery, with a setup that
+ * has no fault.  Returns NULL, or why it cannot be made.
  */
 const char *
-mail_compose(const Delivery *delivery, int recipient, Buffer *mail)
+mail_compose(const MailSetup *setup, const Template *template,
+			 const Delivery *delivery, int recipient, time_t now, Buffer *mail)
 {
 	const char *to = delivery->to[recipient];
 	const char *values[ALL_FIELDS];
 	Buffer accept = {0};
 	Buffer decline = {0};
 	Buffer reset = {0};
-	Buffer name = {0};
-	Buffer description = {0};
 	Buffer subject = {0};
 	Buffer body = {0};
-	bool encoded;
 
-	if (!address_is_usable(to))
-		return "the address contains what cannot be sent safely to a mail "
-			   "program";
-	make_link(&accept, delivery, "accept", TRANSFER_LINK, FIELD_TRANSFER_ID);
-	make_link(&decline, delivery, "decline", TRANSFER_LINK, FIELD_TRANSFER_ID);
-	make_link(&reset, delivery, "reset-password", RESET_LINK,
+	if (address_fault(to) != NULL)
+		return "the address is not valid";
+	make_link(&accept, setup->link, delivery, "accept", TRANSFER_LINK,
+			  FIELD_TRANSFER_ID);
+	make_link(&decline, setup->link, delivery, "decline", TRANSFER_LINK,
+			  FIELD_TRANSFER_ID);
+	make_link(&reset, setup->link, delivery, "reset-password", RESET_LINK,
 			  FIELD_CUSTOMER_ID);
-	add_without_addresses(&name, delivery->fields[FIELD_NEW_OWNER_NAME]);
-	add_without_addresses(&description, delivery->fields[FIELD_DESCRIPTION]);
 	for (int i = 0; i < CLAIMED_FIELDS; i++)
 		values[i] = delivery->fields[i];
-	values[FIELD_NEW_OWNER_NAME] = name.data;
-	values[FIELD_DESCRIPTION] = description.data;
 	values[FIELD_RECIPIENT] = to;
 	values[FIELD_ACCEPT_LINK] = accept.data;
 	values[FIELD_DECLINE_LINK] = decline.data;
 	values[FIELD_RESET_LINK] = reset.data;
-	template_render(template_find(delivery->type), values, &subject, &body);
-	encoded = encode_needed(body.data);
-	add_headers(mail, delivery, to, subject.data, encoded);
-	if (encoded)
-		encode_body(mail, body.data);
-	else
-		buffer_text(mail, body.data);
+	template_render(template, values, &subject, &body);
+	add_headers(mail, setup, delivery, to, now);
+	add_texts(mail, subject.data, body.data);
 	buffer_free(&accept);
 	buffer_free(&decline);
 	buffer_free(&reset);
-	buffer_free(&name);
-	buffer_free(&description);
 	buffer_free(&subject);
 	buffer_free(&body);
 	return NULL;

@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
 #include "claim.h"
 #include "command.h"
@@ -18,10 +21,10 @@
 #include "job.h"
 #include "log.h"
 #include "loop.h"
-#include "mail.h"
 #include "options.h"
 #include "output.h"
 #include "settle.h"
+#include "templates.h"
 
 /* events written to standard output at once */
 #define OUTPUT_BATCH 100
@@ -73,14 +76,43 @@ is_over(void)
  * ------------------------------------------------------------------------
  */
 
+/*
+ * Fails those that nothing can be done with; the others close ranks.  Returns
+ * how many there are.
+ */
+static int
+fail_faulty(Delivery **deliveries, int n)
+{
+	int whole = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		Result result = {
+			.reason = deliveries[i]->fault,
+			.status = -1,
+			.started = clock_now(),
+		};
+
+		if (result.reason == NULL)
+		{
+			deliveries[whole++] = deliveries[i];
+			continue;
+		}
+		settle_add(deliveries[i], &result);
+		delivery_free(deliveries[i]);
+	}
+	return whole;
+}
+
 /* Writes what was claimed to standard output. */
 static void
 put_out(Delivery **deliveries, int n)
 {
 	Result result = {.done = true, .status = -1, .started = clock_now()};
-	int written = output_write(deliveries, n);
+	int whole = fail_faulty(deliveries, n);
+	int written = output_write(deliveries, whole);
 
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < whole; i++)
 	{
 		if (i < written)
 			settle_add(deliveries[i], &result);
@@ -218,17 +250,31 @@ exit_code(void)
 	return options.once && settle_some_failed() ? EXIT_SOME_FAILED : EXIT_DONE;
 }
 
+/*
+ * Commands run as the same user of the system.  That must not let them read
+ * our environment and memory, where passwords and tokens are; nor does a dump
+ * of them belong on a disk.
+ */
+static void
+close_to_others(void)
+{
+#ifdef __linux__
+	prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
 int
 main(int argc, char **argv)
 {
 	Buffer line;
 	int code;
 
+	close_to_others();
 	loop_begin();
 	options = options_parse(argc, argv);
 	srandom((unsigned int) (time(NULL) ^ getpid()));
 	if (options.mode == MODE_MAIL)
-		mail_begin(&options);
+		templates_load(options.templates, options.mail.link != NULL);
 	job_begin(&options);
 	claim_begin(&options);
 	connection_begin(&options);

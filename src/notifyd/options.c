@@ -169,10 +169,10 @@ take_mode_option(Options *options, int option, const char **sendmail)
 			*sendmail = optarg;
 			return true;
 		case OPTION_FROM:
-			options->from = optarg;
+			options->mail.from = optarg;
 			return true;
 		case OPTION_LINK:
-			options->link = optarg;
+			options->mail.link = optarg;
 			return true;
 		default:
 			return false;
@@ -238,6 +238,7 @@ static void
 check_options(Options *options, const char *sendmail)
 {
 	size_t store = strlen(options->store);
+	const char *fault = mail_fault(&options->mail);
 
 	if (options->mode == MODE_NONE)
 		complain(EXIT_BAD_USAGE,
@@ -246,9 +247,11 @@ check_options(Options *options, const char *sendmail)
 		options->command = parse_command("sendmail",
 										 sendmail ? sendmail :
 													"sendmail -t -i");
-	else if (sendmail || options->from || options->link)
+	else if (sendmail || options->mail.from || options->mail.link)
 		complain(EXIT_BAD_USAGE,
 				 "--sendmail, --from and --link belong to --templates");
+	if (fault != NULL)
+		complain(EXIT_BAD_USAGE, "%s", fault);
 	if (store < 1 || store > MAX_STORE_NAME)
 		complain(EXIT_BAD_USAGE,
 				 "the name of a store has 1 to %d bytes, not %zu",

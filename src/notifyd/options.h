@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+#include "mail.h"
+
 #define MAX_JOBS 256
 
 typedef enum Mode
@@ -22,8 +24,7 @@ typedef struct Options
 	Mode mode;
 	char **command; /* of --exec or --sendmail, in words */
 	const char *templates;
-	const char *from;
-	const char *link;
+	MailSetup mail;
 	const char *store;
 	const char *subscription;
 	const char *conninfo; /* NULL: the environment's */

@@ -16,9 +16,6 @@
 /* Deliveries that never come back to us are forgotten, oldest first. */
 #define MAX_KNOWN 10000
 
-/* a delivery names two addresses at most; more are not remembered */
-#define MAX_RECIPIENTS 64
-
 typedef struct Sent
 {
 	int64_t delivery_id;
@@ -45,8 +42,7 @@ sent_before(int64_t delivery_id, int recipient)
 {
 	Sent *known = *find(delivery_id);
 
-	return known != NULL && recipient < MAX_RECIPIENTS &&
-		(known->recipients >> recipient & 1) != 0;
+	return known != NULL && (known->recipients >> recipient & 1) != 0;
 }
 
 static void
@@ -72,8 +68,6 @@ sent_note(int64_t delivery_id, int recipient)
 {
 	Sent *known = *find(delivery_id);
 
-	if (recipient >= MAX_RECIPIENTS)
-		return;
 	if (known == NULL)
 	{
 		forget_oldest();

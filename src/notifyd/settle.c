@@ -171,8 +171,8 @@ acknowledge_some(void)
 		return true;
 	buffer_char(&ids, '}');
 	values[0] = ids.data;
-	result = connection_query("SELECT customers.acknowledge_deliveries($1)", 1,
-							  values);
+	result = connection_call("SELECT customers.acknowledge_deliveries($1)", 1,
+							 values);
 	buffer_free(&ids);
 	done = result != NULL && !connection_failed(result);
 	if (result != NULL && !done)
@@ -216,8 +216,8 @@ fail_one(Outcome *outcome)
 		return true;
 	}
 	snprintf(id, sizeof(id), "%" PRId64, outcome->id);
-	result = connection_query("SELECT customers.fail_delivery($1, $2)", 2,
-							  values);
+	result = connection_call("SELECT customers.fail_delivery($1, $2)", 2,
+							 values);
 	if (result == NULL)
 		return false;
 	if (!connection_failed(result))

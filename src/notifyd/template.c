@@ -2,29 +2,29 @@
  * template.c
  *		Texts of mails with places for values.
  *
- * A template is a file <type of event>.txt.  Its first line is "Subject: ..",
- * the rest, after an empty line, the body.  {{name}} is replaced by a value;
- * what stands between {{#name}} and {{/name}} is shown if there is such a
- * value, between {{^name}} and {{/name}} if there is none.  All templates are
- * read and checked at the start.
+ * The first line is "Subject: ..", the rest, after an empty line, the body.
+ * {{name}} is replaced by a value; what stands between {{#name}} and {{/name}}
+ * is shown if there is such a value, between {{^name}} and {{/name}} if there
+ * is none.  Pure functions of texts; templates.c reads the files.
  */
 #include "template.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "complain.h"
+#include "defang.h"
 #include "utf8.h"
 
-#define SUFFIX ".txt"
 #define SUBJECT "Subject:"
 
-/* bytes of a template, and parts of it in each other */
-#define MAX_TEMPLATE 65536
+/* parts of a template in each other */
 #define MAX_DEPTH 8
+
+/* characters of a value that are shown */
+#define MOST_OF_NAME 100
+#define MOST_OF_TEXT 300
+#define MOST_OF_ADDRESS 254
+#define MOST_OF_OTHERS 60
 
 typedef enum PieceKind
 {
@@ -51,124 +51,145 @@ typedef struct Pieces
 
 struct Template
 {
-	char *type;
 	char *source;
 	Pieces subject;
 	Pieces body;
-	struct Template *next;
 };
 
-/* where an error is, for messages */
+/* where the parser is, and what it has to say */
 typedef struct Place
 {
-	const char *path;
 	int line;
 	bool have_link;
+	Buffer *fault;
 } Place;
 
-static const char *const field_names[ALL_FIELDS] = {
-	[FIELD_STORE] = "store",
-	[FIELD_TYPE] = "type",
-	[FIELD_CUSTOMER_ID] = "customer_id",
-	[FIELD_ORDER_ID] = "order_id",
-	[FIELD_TRANSFER_ID] = "transfer_id",
-	[FIELD_NEW_OWNER_NAME] = "new_owner_name",
-	[FIELD_DESCRIPTION] = "description",
-	[FIELD_CREATED_AT] = "created_at",
-	[FIELD_EXPIRES_AT] = "expires_at",
-	[FIELD_RECIPIENT] = "recipient",
-	[FIELD_ACCEPT_LINK] = "accept_link",
-	[FIELD_DECLINE_LINK] = "decline_link",
-	[FIELD_RESET_LINK] = "reset_link",
+/*
+ * The values: most is how many characters of one that others made are shown;
+ * 0 are the shop's own, which can be clicked.
+ */
+static const struct
+{
+	const char *name;
+	size_t most;
+} fields[ALL_FIELDS] = {
+	[FIELD_STORE] = {"store", 0},
+	[FIELD_TYPE] = {"type", MOST_OF_OTHERS},
+	[FIELD_CUSTOMER_ID] = {"customer_id", MOST_OF_OTHERS},
+	[FIELD_ORDER_ID] = {"order_id", MOST_OF_OTHERS},
+	[FIELD_TRANSFER_ID] = {"transfer_id", MOST_OF_OTHERS},
+	[FIELD_NEW_OWNER_NAME] = {"new_owner_name", MOST_OF_NAME},
+	[FIELD_DESCRIPTION] = {"description", MOST_OF_TEXT},
+	[FIELD_CREATED_AT] = {"created_at", MOST_OF_OTHERS},
+	[FIELD_EXPIRES_AT] = {"expires_at", MOST_OF_OTHERS},
+	[FIELD_RECIPIENT] = {"recipient", MOST_OF_ADDRESS},
+	[FIELD_ACCEPT_LINK] = {"accept_link", 0},
+	[FIELD_DECLINE_LINK] = {"decline_link", 0},
+	[FIELD_RESET_LINK] = {"reset_link", 0},
 };
-
-static Template *templates;
 
 /* ------------------------------------------------------------------------
  * Reading
  * ------------------------------------------------------------------------
  */
 
-static Field
-find_field(const Place *place, const char *name, size_t length)
+/* Notes the first thing that is wrong; always false. */
+static bool
+fail(Place *place, const char *text, const char *name, size_t length)
+{
+	if (place->fault->length == 0)
+	{
+		buffer_print(place->fault, "%d: ", place->line);
+		buffer_print(place->fault, text, (int) length, name);
+	}
+	return false;
+}
+
+static bool
+find_field(Place *place, const char *name, size_t length, Field *field)
 {
 	for (int i = 0; i < ALL_FIELDS; i++)
 	{
-		if (strlen(field_names[i]) != length ||
-			strncmp(field_names[i], name, length) != 0)
+		if (strlen(fields[i].name) != length ||
+			strncmp(fields[i].name, name, length) != 0)
 			continue;
+		*field = (Field) i;
 		if (i >= FIELD_ACCEPT_LINK && !place->have_link)
-			complain(EXIT_BAD_CONFIG, "%s:%d: {{%s}} needs --link",
-					 place->path, place->line, field_names[i]);
-		return (Field) i;
+			return fail(place, "{{%.*s}} needs --link", name, length);
+		return true;
 	}
-	complain(EXIT_BAD_CONFIG, "%s:%d: there is no value \"%.*s\"", place->path,
-			 place->line, (int) length, name);
+	return fail(place, "there is no value \"%.*s\"", name, length);
 }
 
-static Piece *
+static void
 add_piece(Pieces *pieces, Piece piece)
 {
-	Piece *grown = realloc(pieces->piece,
-						   ((size_t) pieces->n + 1) * sizeof(Piece));
+	size_t n = (size_t) pieces->n;
 
-	if (grown == NULL)
-		complain(EXIT_INTERNAL, "out of memory");
-	pieces->piece = grown;
-	pieces->piece[pieces->n] = piece;
-	return &pieces->piece[pieces->n++];
+	/* full at each power of two */
+	if ((n & (n - 1)) == 0)
+	{
+		Piece *grown = memory_get((n > 0 ? 2 * n : 1) * sizeof(Piece));
+
+		if (n > 0)
+			memcpy(grown, pieces->piece, n * sizeof(Piece));
+		free(pieces->piece);
+		pieces->piece = grown;
+	}
+	pieces->piece[pieces->n++] = piece;
 }
 
 /*
  * Takes what begins with {{ at *text, and moves *text behind it.  One that
  * begins or ends a part and has its line for itself takes the whole line.
  */
-static const Piece *
-take_tag(Place *place, const char *start, const char **text, Pieces *pieces)
+static bool
+take_tag(Place *place, const char *start, const char **text, Piece *piece)
 {
 	const char *tag = *text;
 	const char *end = strstr(tag, "}}");
 	bool at_line_start = tag == start || tag[-1] == '\n';
-	Piece piece = {.kind = PIECE_VALUE};
 
 	if (end == NULL || memchr(tag, '\n', (size_t) (end - tag)) != NULL)
-		complain(EXIT_BAD_CONFIG, "%s:%d: {{ without }}", place->path,
-				 place->line);
+		return fail(place, "{{ without }}", "", 0);
 	tag += 2;
-	if (strchr("#^/", *tag) != NULL)
-		piece.kind = (PieceKind) *tag++;
-	piece.field = find_field(place, tag, (size_t) (end - tag));
+	*piece = (Piece){.kind = PIECE_VALUE};
+	if (*tag == PIECE_IF || *tag == PIECE_UNLESS || *tag == PIECE_END)
+		piece->kind = (PieceKind) *tag++;
+	if (!find_field(place, tag, (size_t) (end - tag), &piece->field))
+		return false;
 	*text = end + 2;
-	if (piece.kind != PIECE_VALUE && at_line_start && **text == '\n')
+	if (piece->kind != PIECE_VALUE && at_line_start && **text == '\n')
 	{
 		(*text)++;
 		place->line++;
 	}
-	return add_piece(pieces, piece);
+	return true;
 }
 
 /* Keeps account of the parts that are open; they must end in order. */
-static void
-check_nesting(const Place *place, const Piece *piece, Field *open, int *depth)
+static bool
+check_nesting(Place *place, const Piece *piece, Field *open, int *depth)
 {
+	const char *name = fields[piece->field].name;
+
 	if (piece->kind == PIECE_IF || piece->kind == PIECE_UNLESS)
 	{
 		if (*depth >= MAX_DEPTH)
-			complain(EXIT_BAD_CONFIG, "%s:%d: too many parts in each other",
-					 place->path, place->line);
+			return fail(place, "too many parts in each other", "", 0);
 		open[(*depth)++] = piece->field;
 	}
 	else if (piece->kind == PIECE_END &&
 			 (*depth == 0 || open[--*depth] != piece->field))
-		complain(EXIT_BAD_CONFIG, "%s:%d: {{/%s}} ends nothing", place->path,
-				 place->line, field_names[piece->field]);
+		return fail(place, "{{/%.*s}} ends nothing", name, strlen(name));
+	return true;
 }
 
-static Pieces
-parse(Place *place, const char *text)
+/* Appends the pieces of a text; false if it has a fault. */
+static bool
+parse(Place *place, const char *text, Pieces *pieces)
 {
 	const char *start = text;
-	Pieces pieces = {0};
 	Field open[MAX_DEPTH];
 	int depth = 0;
 
@@ -176,121 +197,88 @@ parse(Place *place, const char *text)
 	{
 		const char *tag = strstr(text, "{{");
 		size_t length = tag ? (size_t) (tag - text) : strlen(text);
+		Piece piece = {.kind = PIECE_TEXT, .text = text, .length = length};
 
 		if (length > 0)
-			add_piece(&pieces,
-					  (Piece){.kind = PIECE_TEXT,
-							  .text = text,
-							  .length = length});
+			add_piece(pieces, piece);
 		for (size_t i = 0; i < length; i++)
 			place->line += text[i] == '\n';
 		text += length;
-		if (tag != NULL)
-			check_nesting(place, take_tag(place, start, &text, &pieces), open,
-						  &depth);
+		if (tag == NULL)
+			break;
+		if (!take_tag(place, start, &text, &piece) ||
+			!check_nesting(place, &piece, open, &depth))
+			return false;
+		add_piece(pieces, piece);
 	}
 	if (depth > 0)
-		complain(EXIT_BAD_CONFIG, "%s: {{/%s}} is missing", place->path,
-				 field_names[open[depth - 1]]);
-	return pieces;
-}
-
-/* The file's text with \n as end of line. */
-static char *
-read_file(const char *path)
-{
-	FILE *file = fopen(path, "re");
-	Buffer text = {0};
-	int c;
-
-	if (file == NULL)
-		complain(EXIT_BAD_CONFIG, "cannot open \"%s\": %s", path,
-				 strerror(errno));
-	buffer_text(&text, "");
-	while ((c = getc(file)) != EOF && text.length < MAX_TEMPLATE)
 	{
-		if (c != '\r')
-			buffer_char(&text, (char) c);
+		const char *name = fields[open[depth - 1]].name;
+
+		return fail(place, "{{/%.*s}} is missing", name, strlen(name));
 	}
-	if (ferror(file))
-		complain(EXIT_BAD_CONFIG, "cannot read \"%s\": %s", path,
-				 strerror(errno));
-	fclose(file);
-	if (c != EOF || strlen(text.data) != text.length)
-		complain(EXIT_BAD_CONFIG, "\"%s\" is not a text of at most %d bytes",
-				 path, MAX_TEMPLATE);
-	return text.data;
+	return true;
 }
 
-static void
-load(const char *folder, const char *name, bool have_link)
+/* Parts the source, and makes pieces of both parts. */
+static bool
+parse_all(Template *template, Place *place)
 {
-	Template *template = memory_get(sizeof(Template));
-	Buffer path = {0};
-	Place place = {.line = 1, .have_link = have_link};
-	char *subject;
-	char *body;
+	char *subject = template->source;
+	char *body = strchr(subject, '\n');
 
-	buffer_print(&path, "%s/%s", folder, name);
-	place.path = path.data;
-	template->type = memory_copy(name);
-	template->type[strlen(name) - strlen(SUFFIX)] = '\0';
-	template->source = read_file(path.data);
-	subject = template->source;
-	body = strchr(subject, '\n');
 	if (strncmp(subject, SUBJECT, strlen(SUBJECT)) != 0 || body == NULL)
-		complain(EXIT_BAD_CONFIG,
-				 "%s:1: the first line must be \"" SUBJECT " ..\"", path.data);
+		return fail(place, "the first line must be \"" SUBJECT " ..\"", "", 0);
 	*body++ = '\0';
 	subject += strlen(SUBJECT);
 	subject += strspn(subject, " \t");
-	template->subject = parse(&place, subject);
-	place.line = 2;
+	if (!parse(place, subject, &template->subject))
+		return false;
+	place->line = 2;
 	if (*body == '\n')
 	{
 		body++;
-		place.line++;
+		place->line++;
 	}
-	template->body = parse(&place, body);
-	template->next = templates;
-	templates = template;
-	buffer_free(&path);
+	return parse(place, body, &template->body);
 }
 
-/* Reads the templates of a folder; exits if one of them is wrong. */
-void
-template_load_all(const char *folder, bool have_link)
+/*
+ * Reads text[0..length), with any ends of line.  Returns NULL if something is
+ * wrong in it, and appends the line and what it is to fault.
+ */
+Template *
+template_parse(const char *text, size_t length, bool have_link, Buffer *fault)
 {
-	DIR *dir = opendir(folder);
-	struct dirent *entry;
+	Template *template = memory_get(sizeof(Template));
+	Place place = {.line = 1, .have_link = have_link, .fault = fault};
+	Buffer source = {0};
+	bool good;
 
-	if (dir == NULL)
-		complain(EXIT_BAD_CONFIG, "cannot open the folder \"%s\": %s", folder,
-				 strerror(errno));
-	while ((entry = readdir(dir)) != NULL)
+	buffer_text(&source, "");
+	for (size_t i = 0; i < length; i++)
 	{
-		size_t length = strlen(entry->d_name);
-
-		if (length > strlen(SUFFIX) && entry->d_name[0] != '.' &&
-			strcmp(entry->d_name + length - strlen(SUFFIX), SUFFIX) == 0)
-			load(folder, entry->d_name, have_link);
+		if (text[i] != '\r')
+			buffer_char(&source, text[i]);
 	}
-	closedir(dir);
-	if (templates == NULL)
-		complain(EXIT_BAD_CONFIG, "there is no template *" SUFFIX " in \"%s\"",
-				 folder);
-}
-
-/* The template for a type of event, or NULL. */
-const Template *
-template_find(const char *type)
-{
-	for (const Template *t = templates; t != NULL; t = t->next)
-	{
-		if (strcmp(t->type, type) == 0)
-			return t;
-	}
+	template->source = source.data;
+	if (length > TEMPLATE_MAX || strlen(source.data) != source.length)
+		good = fail(&place, "it is not a text of at most 65536 bytes", "", 0);
+	else
+		good = parse_all(template, &place);
+	if (good)
+		return template;
+	template_free(template);
 	return NULL;
+}
+
+void
+template_free(Template *template)
+{
+	free(template->subject.piece);
+	free(template->body.piece);
+	free(template->source);
+	free(template);
 }
 
 /* ------------------------------------------------------------------------
@@ -318,6 +306,9 @@ render(const Pieces *pieces, const char *const *values, Buffer *out)
 			continue;
 		else if (piece->kind == PIECE_TEXT)
 			buffer_add(out, piece->text, piece->length);
+		else if (given && fields[piece->field].most > 0)
+			defang_add(out, value, fields[piece->field].most,
+					   piece->field == FIELD_RECIPIENT);
 		else if (given)
 			utf8_add_clean(out, value);
 	}
@@ -325,7 +316,8 @@ render(const Pieces *pieces, const char *const *values, Buffer *out)
 
 /*
  * Appends subject and body.  values has ALL_FIELDS entries, NULL for those
- * without a value; each is put on one line, whatever is in it.
+ * without a value; each is put on one line, whatever is in it, and none but
+ * the shop's own can be clicked.
  */
 void
 template_render(const Template *template, const char *const *values,

@@ -4,64 +4,33 @@
  */
 #include "utf8.h"
 
-#include <stdbool.h>
+#include "values/utf8.h"
 
-/* Does a character of this length start here, in its shortest form? */
-static bool
-is_sequence(const unsigned char *s, size_t length)
+/*
+ * Bytes of the character that starts here, and its code point; 0 at the end or
+ * if it is none.
+ */
+size_t
+utf8_decode(const char *text, unsigned int *c)
 {
-	for (size_t i = 1; i < length; i++)
-	{
-		if ((s[i] & 0xC0) != 0x80)
-			return false;
-	}
-	switch (s[0])
-	{
-		case 0xE0:
-			return s[1] >= 0xA0;
-		case 0xED: /* no surrogates */
-			return s[1] <= 0x9F;
-		case 0xF0:
-			return s[1] >= 0x90;
-		case 0xF4: /* nothing beyond U+10FFFF */
-			return s[1] <= 0x8F;
-		default:
-			return true;
-	}
+	/* the zero byte at the end stops it earlier */
+	return *text == '\0' ? 0 : cust_utf8_decode(text, 4, c);
 }
 
 /* Bytes of the character that starts here; 0 at the end or if it is none. */
 size_t
 utf8_length(const char *text)
 {
-	const unsigned char *s = (const unsigned char *) text;
-	size_t length = 0;
+	unsigned int c;
 
-	if (*s == '\0')
-		return 0;
-	if (*s < 0x80)
-		return 1;
-	if (*s >= 0xC2 && *s <= 0xDF)
-		length = 2;
-	else if (*s >= 0xE0 && *s <= 0xEF)
-		length = 3;
-	else if (*s >= 0xF0 && *s <= 0xF4)
-		length = 4;
-	return length > 0 && is_sequence(s, length) ? length : 0;
+	return utf8_decode(text, &c);
 }
 
-/* Is the character here a control, or a separator of lines? */
-static bool
-is_control(const char *text, size_t length)
+/* Is the character a control, or a separator of lines? */
+bool
+utf8_is_control(unsigned int c)
 {
-	const unsigned char *s = (const unsigned char *) text;
-
-	if (length == 1)
-		return *s < ' ' || *s == 0x7F;
-	if (length == 2)
-		return s[0] == 0xC2 && s[1] < 0xA0;
-	return length == 3 && s[0] == 0xE2 && s[1] == 0x80 &&
-		(s[2] == 0xA8 || s[2] == 0xA9);
+	return c < ' ' || (c >= 0x7F && c < 0xA0) || c == 0x2028 || c == 0x2029;
 }
 
 /* Appends the text on one line: controls become spaces, bad bytes "?". */
@@ -70,11 +39,12 @@ utf8_add_clean(Buffer *buffer, const char *text)
 {
 	while (*text != '\0')
 	{
-		size_t length = utf8_length(text);
+		unsigned int c;
+		size_t length = utf8_decode(text, &c);
 
 		if (length == 0)
 			buffer_char(buffer, '?');
-		else if (is_control(text, length))
+		else if (utf8_is_control(c))
 			buffer_char(buffer, ' ');
 		else
 			buffer_add(buffer, text, length);
