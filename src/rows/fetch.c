@@ -19,7 +19,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_am_d.h"
-#include "catalog/pg_opclass_d.h"
+#include "catalog/pg_index.h"
 #include "catalog/pg_type_d.h"
 #include "compat.h"
 #include "executor/tuptable.h"
@@ -112,7 +112,10 @@ may_be_read(Relation rel, const PlanTarget *target, FetchLock lock)
 						 ACLMASK_ALL) == needed;
 }
 
-/* Is it a whole index that begins with the bigint column? */
+/*
+ * Is it a whole index that begins with the bigint column?  A predicate is not
+ * read, which would run functions of the owner's in it.
+ */
 static bool
 serves_key(Oid indexid, AttrNumber attnum)
 {
@@ -122,7 +125,7 @@ serves_key(Oid indexid, AttrNumber attnum)
 		index->rd_rel->relam == BTREE_AM_OID &&
 		form->indkey.values[0] == attnum &&
 		index->rd_opcintype[0] == INT8OID &&
-		RelationGetIndexPredicate(index) == NIL;
+		heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
 
 	index_close(index, AccessShareLock);
 	return result;
