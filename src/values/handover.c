@@ -21,8 +21,9 @@ typedef struct HandedToken
 	char clear[CUST_TOKEN_LENGTH + 1];
 } HandedToken;
 
-/* in TopTransactionContext, with handed_end */
+/* in TopTransactionContext, whose end clears it once handed_ends */
 static List *handed = NIL;
+static bool handed_ends = false;
 static MemoryContextCallback handed_end;
 
 /* Clears the tokens of rows that were never inserted. */
@@ -36,6 +37,7 @@ forget_handed(void *arg)
 		explicit_bzero(lfirst(cell), sizeof(HandedToken));
 	}
 	handed = NIL;
+	handed_ends = false;
 }
 
 /* Keeps the clear text of a token until it is taken. */
@@ -45,10 +47,12 @@ hand_over(const bytea *hash, const char *clear)
 	MemoryContext before = MemoryContextSwitchTo(TopTransactionContext);
 	HandedToken *token = palloc(sizeof(HandedToken));
 
-	if (handed == NIL)
+	/* a callback that is registered twice would follow itself */
+	if (!handed_ends)
 	{
 		handed_end.func = forget_handed;
 		MemoryContextRegisterResetCallback(TopTransactionContext, &handed_end);
+		handed_ends = true;
 	}
 	memcpy(token->hash, VARDATA_ANY(hash), CUST_TOKEN_HASH_LENGTH);
 	strlcpy(token->clear, clear, sizeof(token->clear));
@@ -74,12 +78,17 @@ cust_handover_make(void)
 	return hash;
 }
 
-/* The clear text of a token by its hash, which is then forgotten; or NULL. */
+/*
+ * The clear text of a token by its hash, which is then forgotten; or NULL.
+ * The hash comes from a table, so that it may be anything.
+ */
 char *
 cust_handover_take(const bytea *hash)
 {
 	ListCell *cell;
 
+	if (VARSIZE_ANY_EXHDR(hash) != CUST_TOKEN_HASH_LENGTH)
+		return NULL;
 	foreach(cell, handed)
 	{
 		HandedToken *token = lfirst(cell);
@@ -90,6 +99,8 @@ cust_handover_take(const bytea *hash)
 			continue;
 		clear = pstrdup(token->clear);
 		explicit_bzero(token, sizeof(HandedToken));
+		pfree(token);
+		handed = foreach_delete_current(handed, cell);
 		return clear;
 	}
 	return NULL;
