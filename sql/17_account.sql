@@ -60,3 +60,9 @@ COMMENT ON FUNCTION customers.reset_password(text, text) IS
 	'Sets a new password with the token that was sent, and returns the id of the customer.
 Example: SELECT customers.reset_password(''<token>'', ''<new password>'');';
 
+
+CREATE FUNCTION customers.password_hash_fault(password_hash text) RETURNS text
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'customers_password_hash_fault';
+COMMENT ON FUNCTION customers.password_hash_fault(text) IS
+	'Why a stored hash is never compared with a password; NULL if it is.
+Example: SELECT customer_id, customers.password_hash_fault(password_hash) FROM shop.credential;';

@@ -112,6 +112,21 @@ typedef RTEPermissionInfo CustPermission;
 	table_beginscan(rel, snapshot, 0, NULL, 0)
 #endif
 
+/* memory of the server that an extension finds by a name */
+#if PG_VERSION_NUM >= 170000
+#include "storage/dsm_registry.h"
+#define CUST_HAS_NAMED_SEGMENTS
+#endif
+#if PG_VERSION_NUM >= 190000
+#define CUST_SEGMENT_ARGUMENT , void *argument
+#define cust_named_segment(name, size, initialize, found) \
+	GetNamedDSMSegment(name, size, initialize, found, NULL)
+#elif PG_VERSION_NUM >= 170000
+#define CUST_SEGMENT_ARGUMENT
+#define cust_named_segment(name, size, initialize, found) \
+	GetNamedDSMSegment(name, size, initialize, found)
+#endif
+
 /* building a jsonb value */
 #if PG_VERSION_NUM < 190000
 typedef struct JsonbInState

@@ -98,13 +98,14 @@ cust_guc_define(void)
 				   PGC_USERSET);
 	DefineCustomIntVariable("customers.password_memory",
 							"The memory that hashing a password takes.", NULL,
-							&cust_guc_password_memory, 19 * 1024, 8,
-							1024 * 1024, PGC_SUSET, GUC_UNIT_KB, NULL, NULL,
-							NULL);
+							&cust_guc_password_memory, 19 * 1024,
+							CUST_PASSWORD_MEMORY_MIN, CUST_PASSWORD_MEMORY_MAX,
+							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomIntVariable(
 		"customers.password_passes",
 		"How often hashing a password goes over its memory.", NULL,
-		&cust_guc_password_passes, 2, 1, 20, PGC_SUSET, 0, NULL, NULL, NULL);
+		&cust_guc_password_passes, 2, 1, CUST_PASSWORD_PASSES_MAX, PGC_SUSET,
+		0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("customers");
 }
 
@@ -137,7 +138,8 @@ cust_guc_email_settled(TimestampTz changed_at)
 {
 	int64 hold = (int64) cust_guc_email_change_hold * USECS_PER_SEC;
 
-	return changed_at == 0 || changed_at + hold <= GetCurrentTimestamp();
+	/* the time that was read may be 'infinity', so that it is not added to */
+	return changed_at == 0 || changed_at <= GetCurrentTimestamp() - hold;
 }
 
 /* the role whose name is known; invalid when it may have been renamed */

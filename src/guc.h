@@ -19,6 +19,14 @@ extern int cust_guc_password_memory;   /* kB */
 extern int cust_guc_password_passes;
 extern int cust_guc_delivery_ttl; /* seconds */
 
+/*
+ * The most that the cost of a hash can be set to.  A run cannot be
+ * interrupted, so that at both of them it should take about a second.
+ */
+#define CUST_PASSWORD_MEMORY_MIN 8			  /* kB */
+#define CUST_PASSWORD_MEMORY_MAX (128 * 1024) /* kB */
+#define CUST_PASSWORD_PASSES_MAX 10
+
 /* longest name of a store, in bytes: its channel is customers_<store> */
 #define CUST_STORE_NAME_MAX 50
 

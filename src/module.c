@@ -8,6 +8,7 @@
 
 #include "fmgr.h"
 #include "guc.h"
+#include "shared.h"
 #include "utils/builtins.h"
 
 PG_MODULE_MAGIC;
@@ -20,6 +21,7 @@ _PG_init(void)
 	if (sodium_init() < 0)
 		elog(ERROR, "could not initialize libsodium");
 	cust_guc_define();
+	cust_shared_request();
 }
 
 PG_FUNCTION_INFO_V1(customers_version);

@@ -4,18 +4,18 @@
  *
  * The functions run as the store's owner after checking that the caller may
  * INSERT into credential.  What changes a password is one statement with its
- * evidence, which the guard in account_guard.c judges like anybody's.
+ * evidence, which the guard in account_guard.c judges like anybody's; the
+ * secrets in it are under seal (values/secret.c).
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "accounts/account.h"
+#include "accounts/attempt.h"
 #include "accounts/password.h"
 #include "catalog/pg_type_d.h"
-#include "guc.h"
 #include "utils/builtins.h"
-#include "utils/timestamp.h"
 #include "values/email.h"
+#include "values/secret.h"
 
 /* The store, for a caller who may handle accounts. */
 const Store *
@@ -27,13 +27,13 @@ cust_account_store(void)
 	return store;
 }
 
-/* A copy of a password that can be wiped. */
+/* A password or a token that the function was given. */
 text *
-cust_account_password(FunctionCallInfo fcinfo, int argument, const char *name)
+cust_account_secret(FunctionCallInfo fcinfo, int argument, const char *name)
 {
 	if (PG_ARGISNULL(argument))
 		cust_report_null(name);
-	return PG_GETARG_TEXT_P_COPY(argument);
+	return cust_secret_copy(PG_GETARG_TEXT_PP(argument));
 }
 
 /* ------------------------------------------------------------------------
@@ -72,7 +72,8 @@ Datum
 customers_register_customer(PG_FUNCTION_ARGS)
 {
 	const Store *store = cust_account_store();
-	text *password = cust_account_password(fcinfo, 1, "password");
+	text *password = cust_account_secret(fcinfo, 1, "password");
+	text *sealed;
 	NullableDatum values[7];
 	PlanRows rows;
 	int64 id;
@@ -84,9 +85,11 @@ customers_register_customer(PG_FUNCTION_ARGS)
 	values[0].value = PointerGetDatum(cust_email_valid(store->target.name,
 													   "customer",
 													   PG_GETARG_TEXT_PP(0)));
-	values[1].value = PointerGetDatum(password);
+	sealed = cust_secret_seal(password);
+	values[1].value = PointerGetDatum(sealed);
 	cust_plan_begin();
 	rows = cust_plan_run(&insert_registered, &store->target, values, 0);
+	cust_secret_break(sealed);
 	if (rows.count == 0)
 		cust_report(
 			&(CustError){
@@ -101,60 +104,23 @@ customers_register_customer(PG_FUNCTION_ARGS)
 			"a registered customer has this e-mail already");
 	id = cust_plan_int64(&rows, 0, 1);
 	cust_plan_end();
-	cust_password_wipe(password);
 	PG_RETURN_INT64(id);
 }
 
 /* ------------------------------------------------------------------------
- * Passwords and how often they were wrong
+ * Passwords
  * ------------------------------------------------------------------------
  */
 
-/* so many failures in a row start the wait */
-#define FAILURES_BEFORE_WAIT 10
-#define LONGEST_WAIT_SECONDS INT64CONST(900)
-
-/*
- * The customer is locked against deletion only, and before the credential, as
- * a deletion does: a second UPDATE of the credential in a transaction checks
- * the foreign key.  The credential is locked so that guesses in other sessions
- * wait for the count of this one.
- */
-static const PlanQuery lock_customer_by_email = {
-	.text = "SELECT id FROM @store@.customer"
-			" WHERE " LOWER_C("email") EQ LOWER_C("$1") " AND has_account" EQ
-														"true FOR KEY SHARE",
-	.as_owner = true,
-	.nargs = 1,
-	.argtypes = {TEXTOID},
-};
-
 const PlanQuery cust_account_lock_customer = {
-	.text = "SELECT id FROM @store@.customer WHERE id" EQ "$1 FOR KEY SHARE",
+	.text = "SELECT id::pg_catalog.int8 FROM @store@.customer WHERE id" EQ
+			"$1 FOR KEY SHARE",
 	.as_owner = true,
 	.nargs = 1,
 	.argtypes = {INT8OID},
 };
 
-static const PlanQuery lock_credential = {
-	.text = "SELECT customer_id, password_hash, failed_attempts, locked_until"
-			" FROM @store@.credential"
-			" WHERE customer_id" EQ "$1 FOR NO KEY UPDATE",
-	.as_owner = true,
-	.nargs = 1,
-	.argtypes = {INT8OID},
-};
-
-static const PlanQuery set_failures = {
-	.text = "UPDATE @store@.credential"
-			" SET failed_attempts = $2, locked_until = $3"
-			" WHERE customer_id" EQ "$1",
-	.as_owner = true,
-	.nargs = 3,
-	.argtypes = {INT8OID, INT4OID, TIMESTAMPTZOID},
-};
-
-const PlanQuery cust_account_set_password = {
+static const PlanQuery set_password = {
 	.text = "UPDATE @store@.credential SET new_password = $2, proof = $3"
 			" WHERE customer_id" EQ "$1",
 	.as_owner = true,
@@ -162,107 +128,31 @@ const PlanQuery cust_account_set_password = {
 	.argtypes = {INT8OID, TEXTOID, TEXTOID},
 };
 
-static int
-failed_attempts(const PlanRows *rows)
+static const PlanQuery insert_password = {
+	.text = "INSERT INTO @store@.credential"
+			" (customer_id, new_password, proof) VALUES ($1, $2, $3)",
+	.as_owner = true,
+	.nargs = 3,
+	.argtypes = {INT8OID, TEXTOID, TEXTOID},
+};
+
+/* Gives the account a password with the proof that it needs. */
+void
+cust_account_set_password(const Store *store, int64 customer_id,
+						  text *password, text *proof, bool first)
 {
-	bool isnull;
-	Datum value = cust_plan_value(rows, 0, 3, &isnull);
-
-	return isnull ? 0 : DatumGetInt32(value);
-}
-
-static bool
-is_waiting(const PlanRows *rows)
-{
-	bool isnull;
-	Datum until = cust_plan_value(rows, 0, 4, &isnull);
-
-	return !isnull && DatumGetTimestampTz(until) > GetCurrentTimestamp();
-}
-
-/* Counts a failure, or forgets all of them. */
-static void
-count_attempt(const Store *store, const PlanRows *rows, bool failed)
-{
-	int before = failed_attempts(rows);
-	int failures = failed ? Min(before, PG_INT32_MAX - 1) + 1 : 0;
-	int excess = failures - FAILURES_BEFORE_WAIT;
+	text *sealed_password = cust_secret_seal(password);
+	text *sealed_proof = cust_secret_seal(proof);
 	NullableDatum values[] = {
-		{Int64GetDatum(cust_plan_int64(rows, 0, 1)), false},
-		{Int32GetDatum(failures), false},
-		{0, true},
+		{Int64GetDatum(customer_id), false},
+		{PointerGetDatum(sealed_password), false},
+		{PointerGetDatum(sealed_proof), false},
 	};
 
-	if (excess >= 0)
-	{
-		int64 wait = excess < 10 ? (int64) 1 << excess : LONGEST_WAIT_SECONDS;
-
-		wait = Min(wait, LONGEST_WAIT_SECONDS);
-		values[2].value = TimestampTzGetDatum(GetCurrentTimestamp() +
-											  wait * USECS_PER_SEC);
-		values[2].isnull = false;
-	}
-	cust_plan_run(&set_failures, &store->target, values, 0);
-}
-
-/*
- * Is it the password of the account, which was looked for and locked?  Takes
- * one run of the hash in any case.  Attempts during the wait do not count.
- */
-static bool
-check_password(const Store *store, const PlanRows *rows, text *password)
-{
-	bool countable = rows->count > 0 && !is_waiting(rows);
-	bool isnull;
-	bool matches = false;
-
-	if (countable && VARSIZE_ANY_EXHDR(password) <= CUST_PASSWORD_MAX)
-		matches = cust_password_matches(password,
-										DatumGetTextPP(
-											cust_plan_value(rows, 0, 2,
-															&isnull)));
-	else
-		cust_password_spend_time();
-	if (!matches)
-	{
-		if (countable)
-			count_attempt(store, rows, true);
-		return false;
-	}
-	if (failed_attempts(rows) > 0)
-		count_attempt(store, rows, false);
-	return true;
-}
-
-/* Hashes the same password anew when the cost was changed. */
-static void
-renew_hash(const Store *store, const PlanRows *rows, text *password)
-{
-	bool isnull;
-	Datum hash = cust_plan_value(rows, 0, 2, &isnull);
-	NullableDatum values[] = {
-		{Int64GetDatum(cust_plan_int64(rows, 0, 1)), false},
-		{PointerGetDatum(password), false},
-		{PointerGetDatum(password), false},
-	};
-
-	if (cust_password_is_outdated(DatumGetTextPP(hash)) &&
-		cust_password_length_fits(password))
-		cust_plan_run(&cust_account_set_password, &store->target, values, 0);
-}
-
-/* The locked credential of the account with that e-mail, if there is one. */
-static PlanRows
-find_credential(const Store *store, NullableDatum email)
-{
-	PlanRows rows = cust_plan_run(&lock_customer_by_email, &store->target,
-								  &email, 1);
-	NullableDatum id = {0, false};
-
-	if (rows.count == 0)
-		return rows;
-	id.value = Int64GetDatum(cust_plan_int64(&rows, 0, 1));
-	return cust_plan_run(&lock_credential, &store->target, &id, 1);
+	cust_plan_run(first ? &insert_password : &set_password, &store->target,
+				  values, 0);
+	cust_secret_break(sealed_password);
+	cust_secret_break(sealed_proof);
 }
 
 PG_FUNCTION_INFO_V1(customers_authenticate);
@@ -272,31 +162,28 @@ Datum
 customers_authenticate(PG_FUNCTION_ARGS)
 {
 	const Store *store = cust_account_store();
-	text *password = cust_account_password(fcinfo, 1, "password");
-	NullableDatum email = {0, false};
-	PlanRows rows = {0, NULL};
-	int64 id = 0;
+	text *password = cust_account_secret(fcinfo, 1, "password");
+	NullableDatum email = {0, true};
+	Attempt attempt;
+	bool right;
 	text *address;
 
 	if (PG_ARGISNULL(0))
 		cust_report_null("email");
 	address = cust_email_sought(PG_GETARG_TEXT_PP(0));
-	cust_plan_begin();
 	if (address != NULL)
-	{
-		email.value = PointerGetDatum(address);
-		rows = find_credential(store, email);
-	}
-	if (check_password(store, &rows, password))
-	{
-		id = cust_plan_int64(&rows, 0, 1);
-		renew_hash(store, &rows, password);
-	}
+		email = (NullableDatum){PointerGetDatum(address), false};
+	cust_plan_begin();
+	cust_attempt_by_email(&attempt, store, email);
+	right = cust_attempt_succeeds(&attempt, password);
+	if (right && cust_password_is_outdated(attempt.password_hash) &&
+		cust_password_length_fits(password))
+		cust_account_set_password(store, attempt.customer_id, password,
+								  password, false);
 	cust_plan_end();
-	cust_password_wipe(password);
-	if (id == 0)
+	if (!right)
 		PG_RETURN_NULL();
-	PG_RETURN_INT64(id);
+	PG_RETURN_INT64(attempt.customer_id);
 }
 
 /* Raises that a password is changed only with proof. */
@@ -324,31 +211,23 @@ Datum
 customers_change_password(PG_FUNCTION_ARGS)
 {
 	const Store *store = cust_account_store();
-	text *new_password = cust_account_password(fcinfo, 2, "new_password");
-	NullableDatum values[3];
-	PlanRows rows;
+	text *new_password = cust_account_secret(fcinfo, 2, "new_password");
+	Attempt attempt;
 	text *current;
-	bool changed;
+	bool right;
 
 	if (PG_ARGISNULL(0))
 		cust_report_null("customer_id");
 	cust_password_check_length(store->target.name, new_password);
 	if (PG_ARGISNULL(1))
 		cust_account_report_no_proof(store, "Give the current password.");
-	current = PG_GETARG_TEXT_P_COPY(1);
-	values[0] = fcinfo->args[0];
-	values[1].value = PointerGetDatum(new_password);
-	values[1].isnull = false;
-	values[2].value = PointerGetDatum(current);
-	values[2].isnull = false;
+	current = cust_account_secret(fcinfo, 1, "current_password");
 	cust_plan_begin();
-	cust_plan_run(&cust_account_lock_customer, &store->target, values, 1);
-	rows = cust_plan_run(&lock_credential, &store->target, values, 1);
-	changed = check_password(store, &rows, current);
-	if (changed)
-		cust_plan_run(&cust_account_set_password, &store->target, values, 0);
+	cust_attempt_by_id(&attempt, store, PG_GETARG_INT64(0));
+	right = cust_attempt_succeeds(&attempt, current);
+	if (right)
+		cust_account_set_password(store, attempt.customer_id, new_password,
+								  current, false);
 	cust_plan_end();
-	cust_password_wipe(current);
-	cust_password_wipe(new_password);
-	PG_RETURN_BOOL(changed);
+	PG_RETURN_BOOL(right);
 }

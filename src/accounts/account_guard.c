@@ -10,6 +10,7 @@
 
 #include "access/transam.h"
 #include "access/xact.h"
+#include "accounts/failures.h"
 #include "accounts/password.h"
 #include "catalog/pg_type_d.h"
 #include "guc.h"
@@ -18,82 +19,10 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 #include "values/handover.h"
+#include "values/secret.h"
 #include "values/token.h"
 
 #define TOKEN_TTL_HOURS 1
-
-/* ------------------------------------------------------------------------
- * A registered customer can log in somehow
- * ------------------------------------------------------------------------
- */
-
-static const PlanQuery select_unfounded = {
-	.text = "SELECT id FROM @store@.customer c"
-			" WHERE c.id" EQ "$1 AND c.has_account AND c.external_id IS NULL"
-			" AND NOT EXISTS (SELECT FROM @store@.credential k"
-			" WHERE k.customer_id" EQ "c.id)",
-	.as_owner = true,
-	.nargs = 1,
-	.argtypes = {INT8OID},
-};
-
-/* Is it registered without anything that it could log in by? */
-static bool
-is_unfounded(const TriggerRow *row, int64 id)
-{
-	const Store *store = cust_store_of(row->data->tg_relation);
-	NullableDatum value = {Int64GetDatum(id), false};
-	bool found;
-
-	cust_plan_begin();
-	found = cust_plan_run(&select_unfounded, &store->target, &value, 1).count >
-		0;
-	cust_plan_end();
-	return found;
-}
-
-/*
- * Can this statement have left the row without foundation?  A row that has
- * none got there by its INSERT or by losing its external_id; statements that
- * do neither leave the check to the one that did, which is to come as well.
- */
-static bool
-may_lose_foundation(const TriggerRow *row)
-{
-	if (!cust_trigger_is_null(row, CUSTOMER_EXTERNAL_ID))
-		return false;
-	return row->operation == TRIGGER_INSERT ||
-		!cust_trigger_was_null(row, CUSTOMER_EXTERNAL_ID) ||
-		cust_trigger_changed(row, CUSTOMER_HAS_ACCOUNT);
-}
-
-PG_FUNCTION_INFO_V1(customers_customer_account_registered);
-
-/*
- * constraint trigger: AFTER INSERT or UPDATE ON customer FOR EACH ROW,
- * deferred, so it looks at the customer as it is at commit
- */
-Datum
-customers_customer_account_registered(PG_FUNCTION_ARGS)
-{
-	TriggerRow row;
-	int64 id;
-
-	cust_trigger_open(fcinfo, &cust_layout[STORE_CUSTOMER], TRIGGER_AFTER_ROW,
-					  TRIGGER_INSERT | TRIGGER_UPDATE, &row);
-	if (!may_lose_foundation(&row))
-		return PointerGetDatum(NULL);
-	id = cust_trigger_new_id(&row, CUSTOMER_ID);
-	if (is_unfounded(&row, id))
-		cust_trigger_refuse(
-			&row, "customer_account_registered", CUSTOMER_HAS_ACCOUNT,
-			"Register with customers.register_customer, or import with the external_id of the other system.",
-			psprintf(
-				"customer " INT64_FORMAT
-				" has an account but neither a password nor an external_id",
-				id));
-	return PointerGetDatum(NULL);
-}
 
 /* ------------------------------------------------------------------------
  * Evidence
@@ -123,14 +52,14 @@ static const PlanQuery delete_tokens = {
 	.argtypes = {INT8OID},
 };
 
-/* NULL for NULL */
+/* A password or proof of the new row, without the seal; NULL for NULL. */
 static text *
-new_text(const TriggerRow *row, int column)
+new_secret(const TriggerRow *row, int column)
 {
 	bool isnull;
 	Datum value = cust_trigger_new(row, column, &isnull);
 
-	return isnull ? NULL : DatumGetTextPP(value);
+	return isnull ? NULL : cust_secret_open(DatumGetTextPP(value));
 }
 
 /* Is the proof a live reset token of the customer?  Then it is used up. */
@@ -153,7 +82,7 @@ proves_by_password(const TriggerRow *row, text *proof)
 	bool isnull;
 	Datum hash = cust_trigger_old(row, CREDENTIAL_PASSWORD_HASH, &isnull);
 
-	return !isnull && cust_password_matches(proof, DatumGetTextPP(hash));
+	return cust_password_matches(proof, isnull ? NULL : DatumGetTextPP(hash));
 }
 
 pg_noreturn static void
@@ -179,10 +108,24 @@ set_password(TriggerRow *row, text *password)
 	cust_trigger_set_null(row, CREDENTIAL_PROOF);
 }
 
+/* Forgets wrong passwords that no row tells of. */
+static void
+forget_failures(const TriggerRow *row, const Store *store)
+{
+	FailureKey key = {
+		.table = RelationGetRelid(row->data->tg_relation),
+		.owner = store->target.owner,
+		.customer_id = cust_trigger_new_id(row, CREDENTIAL_CUSTOMER_ID),
+	};
+
+	cust_failures_forget(&key);
+}
+
 /* A new password, as opposed to a new hash of the same one. */
 static void
-set_changed(TriggerRow *row)
+set_changed(TriggerRow *row, const Store *store)
 {
+	forget_failures(row, store);
 	cust_trigger_set(row, CREDENTIAL_PASSWORD_CHANGED_AT,
 					 TimestampTzGetDatum(GetCurrentTimestamp()));
 	cust_trigger_set(row, CREDENTIAL_FAILED_ATTEMPTS, Int32GetDatum(0));
@@ -195,7 +138,8 @@ set_changed(TriggerRow *row)
  */
 
 static const PlanQuery select_registration = {
-	.text = "SELECT c.has_account, c.external_id IS NOT NULL, c.xmin,"
+	.text = "SELECT c.has_account::pg_catalog.bool,"
+			" c.external_id IS NOT NULL, c.xmin,"
 			" c.version" EQ "1 AND c.updated_at" EQ "$2,"
 			" EXISTS (SELECT FROM @store@.credential k"
 			" WHERE k.customer_id" EQ "c.id)"
@@ -239,7 +183,7 @@ check_first_password(const TriggerRow *row, const Store *store,
 	};
 	PlanRows rows = cust_plan_run(&select_registration, &store->target, values,
 								  1);
-	text *proof = new_text(row, CREDENTIAL_PROOF);
+	text *proof = new_secret(row, CREDENTIAL_PROOF);
 
 	if (rows.count == 0)
 		cust_store_unknown(store, STORE_CUSTOMER, customer_id);
@@ -271,7 +215,7 @@ report_hash_given(const TriggerRow *row)
 static void
 guard_insert(TriggerRow *row, const Store *store)
 {
-	text *password = new_text(row, CREDENTIAL_NEW_PASSWORD);
+	text *password = new_secret(row, CREDENTIAL_NEW_PASSWORD);
 
 	if (!cust_trigger_is_null(row, CREDENTIAL_PASSWORD_HASH))
 		report_hash_given(row);
@@ -280,7 +224,7 @@ guard_insert(TriggerRow *row, const Store *store)
 	check_first_password(row, store,
 						 cust_trigger_new_id(row, CREDENTIAL_CUSTOMER_ID));
 	set_password(row, password);
-	set_changed(row);
+	set_changed(row, store);
 }
 
 /* A new password with its proof. */
@@ -288,7 +232,7 @@ static void
 change_password(TriggerRow *row, const Store *store, text *password)
 {
 	int64 customer_id = cust_trigger_old_id(row, CREDENTIAL_CUSTOMER_ID);
-	text *proof = new_text(row, CREDENTIAL_PROOF);
+	text *proof = new_secret(row, CREDENTIAL_PROOF);
 	NullableDatum id = {Int64GetDatum(customer_id), false};
 	bool same = false;
 
@@ -311,15 +255,25 @@ change_password(TriggerRow *row, const Store *store, text *password)
 	set_password(row, password);
 	if (same)
 		return;
-	set_changed(row);
+	set_changed(row, store);
 	cust_plan_run(&delete_tokens, &store->target, &id, 0);
+}
+
+static bool
+has_no_failures(const TriggerRow *row)
+{
+	bool isnull;
+	Datum failures = cust_trigger_new(row, CREDENTIAL_FAILED_ATTEMPTS,
+									  &isnull);
+
+	return isnull || DatumGetInt32(failures) <= 0;
 }
 
 static void
 guard_update(TriggerRow *row, const Store *store)
 {
 	static const int fixed[] = {CREDENTIAL_CUSTOMER_ID, CREDENTIAL_CREATED_AT};
-	text *password = new_text(row, CREDENTIAL_NEW_PASSWORD);
+	text *password = new_secret(row, CREDENTIAL_NEW_PASSWORD);
 
 	cust_trigger_fix(row, fixed, lengthof(fixed),
 					 psprintf("the credential of customer " INT64_FORMAT,
@@ -328,6 +282,10 @@ guard_update(TriggerRow *row, const Store *store)
 	if (cust_trigger_changed(row, CREDENTIAL_PASSWORD_HASH))
 		report_hash_given(row);
 	cust_trigger_keep(row, CREDENTIAL_PASSWORD_CHANGED_AT);
+	/* the owner ends a wait with this */
+	if (cust_trigger_is_null(row, CREDENTIAL_LOCKED_UNTIL) &&
+		has_no_failures(row))
+		forget_failures(row, store);
 	if (password != NULL)
 		change_password(row, store, password);
 	else if (!cust_trigger_is_null(row, CREDENTIAL_PROOF))
@@ -392,7 +350,8 @@ customers_credential_guard(PG_FUNCTION_ARGS)
  */
 
 static const PlanQuery lock_customer = {
-	.text = "SELECT has_account, email_changed_at FROM @store@.customer"
+	.text = "SELECT has_account::pg_catalog.bool,"
+			" email_changed_at::pg_catalog.timestamptz FROM @store@.customer"
 			" WHERE id" EQ "$1 FOR SHARE",
 	.as_owner = true,
 	.nargs = 1,

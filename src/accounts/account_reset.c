@@ -20,7 +20,8 @@
 
 /* Locked, so that two requests at once are one. */
 static const PlanQuery lock_account = {
-	.text = "SELECT id, email_changed_at FROM @store@.customer"
+	.text = "SELECT id::pg_catalog.int8,"
+			" email_changed_at::pg_catalog.timestamptz FROM @store@.customer"
 			" WHERE " LOWER_C("email")
 				EQ LOWER_C("$1") " AND has_account" EQ
 								 "true FOR NO KEY UPDATE",
@@ -86,7 +87,8 @@ customers_request_password_reset(PG_FUNCTION_ARGS)
 	email.value = PointerGetDatum(address);
 	cust_plan_begin();
 	rows = cust_plan_run(&lock_account, &store->target, &email, 1);
-	if (rows.count > 0 && may_be_sent_token(store, &rows))
+	if (rows.count > 0 && !cust_plan_is_null(&rows, 0, 1) &&
+		may_be_sent_token(store, &rows))
 	{
 		NullableDatum id = {
 			Int64GetDatum(cust_plan_int64(&rows, 0, 1)),
@@ -99,22 +101,29 @@ customers_request_password_reset(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-static const PlanQuery insert_credential = {
-	.text = "INSERT INTO @store@.credential"
-			" (customer_id, new_password, proof) VALUES ($1, $2, $3)",
-	.as_owner = true,
-	.nargs = 3,
-	.argtypes = {INT8OID, TEXTOID, TEXTOID},
-};
-
 static const PlanQuery select_token_holder = {
-	.text = "SELECT t.customer_id, EXISTS (SELECT FROM @store@.credential k"
-			" WHERE k.customer_id" EQ "t.customer_id)"
-			" FROM @store@.account_token t WHERE t.token_hash" EQ "$1",
+	.text =
+		"SELECT t.customer_id::pg_catalog.int8, EXISTS (SELECT FROM @store@.credential k"
+		" WHERE k.customer_id" EQ "t.customer_id)"
+		" FROM @store@.account_token t WHERE t.token_hash" EQ "$1",
 	.as_owner = true,
 	.nargs = 1,
 	.argtypes = {BYTEAOID},
 };
+
+pg_noreturn static void
+report_wrong_token(const Store *store)
+{
+	cust_report(
+		&(CustError){
+			.sqlstate = ERRCODE_INVALID_PASSWORD,
+			.rule = "credential_password_not_editable",
+			.schema = store->target.name,
+			.table = "credential",
+			.column = "proof",
+		},
+		"wrong token, e-mail or password");
+}
 
 PG_FUNCTION_INFO_V1(customers_reset_password);
 
@@ -123,41 +132,26 @@ Datum
 customers_reset_password(PG_FUNCTION_ARGS)
 {
 	const Store *store = cust_account_store();
-	text *new_password = cust_account_password(fcinfo, 1, "new_password");
-	NullableDatum values[3];
+	text *new_password = cust_account_secret(fcinfo, 1, "new_password");
 	NullableDatum hash = {0, false};
+	NullableDatum id = {0, false};
 	PlanRows rows;
-	int64 id;
 	text *token;
 
 	cust_password_check_length(store->target.name, new_password);
 	if (PG_ARGISNULL(0))
 		cust_account_report_no_proof(store, "Give the token that was sent.");
-	token = PG_GETARG_TEXT_PP(0);
+	token = cust_account_secret(fcinfo, 0, "token");
 	hash.value = PointerGetDatum(
-		cust_token_hash(VARDATA_ANY(token), VARSIZE_ANY_EXHDR(token)));
+		cust_token_hash(VARDATA(token), VARSIZE(token) - VARHDRSZ));
 	cust_plan_begin();
 	rows = cust_plan_run(&select_token_holder, &store->target, &hash, 1);
-	if (rows.count == 0)
-		cust_report(
-			&(CustError){
-				.sqlstate = ERRCODE_INVALID_PASSWORD,
-				.rule = "credential_password_not_editable",
-				.schema = store->target.name,
-				.table = "credential",
-				.column = "proof",
-			},
-			"wrong token, e-mail or password");
-	id = cust_plan_int64(&rows, 0, 1);
-	values[0].value = Int64GetDatum(id);
-	values[1].value = PointerGetDatum(new_password);
-	values[2].value = PointerGetDatum(token);
-	values[0].isnull = values[1].isnull = values[2].isnull = false;
-	cust_plan_run(&cust_account_lock_customer, &store->target, values, 0);
-	cust_plan_run(cust_plan_bool(&rows, 0, 2) ? &cust_account_set_password :
-												&insert_credential,
-				  &store->target, values, 0);
+	if (rows.count == 0 || cust_plan_is_null(&rows, 0, 1))
+		report_wrong_token(store);
+	id.value = Int64GetDatum(cust_plan_int64(&rows, 0, 1));
+	cust_plan_run(&cust_account_lock_customer, &store->target, &id, 0);
+	cust_account_set_password(store, DatumGetInt64(id.value), new_password,
+							  token, !cust_plan_bool(&rows, 0, 2));
 	cust_plan_end();
-	cust_password_wipe(new_password);
-	PG_RETURN_INT64(id);
+	PG_RETURN_INT64(DatumGetInt64(id.value));
 }

@@ -11,9 +11,7 @@
 extern void cust_password_check_length(const char *schema, text *password);
 extern bool cust_password_length_fits(text *password);
 extern text *cust_password_hash(text *password);
-extern bool cust_password_matches(text *password, text *hash);
-extern void cust_password_spend_time(void);
-extern bool cust_password_is_outdated(text *hash);
-extern void cust_password_wipe(text *password);
+extern bool cust_password_matches(text *password, text *stored);
+extern bool cust_password_is_outdated(text *stored);
 
 #endif /* CUSTOMERS_PASSWORD_H */

@@ -8,7 +8,7 @@
 #include "events/event.h"
 
 static const PlanQuery select_account = {
-	.text = "SELECT email, external_id IS NOT NULL"
+	.text = "SELECT email::pg_catalog.text, external_id IS NOT NULL"
 			" FROM @store@.customer WHERE id" EQ "$1",
 	.as_owner = true,
 	.nargs = 1,
@@ -119,7 +119,9 @@ describe_account_token(Recorder *recorder, const ChangedRow *row)
 		begin_confidential(&confidential, &account);
 		cust_json_text(&confidential, "token", token);
 		cust_json_text(&confidential, "expires_at",
-					   cust_event_time_text(draft.expires_at));
+					   draft.expires_at == 0 ?
+						   NULL :
+						   cust_event_time_text(draft.expires_at));
 		draft.confidential = cust_json_end(&confidential);
 		if (token)
 			explicit_bzero(token, strlen(token));
