@@ -622,9 +622,9 @@ SELECT is(t.error(format('SET customers.%s = %s', name, value)), '42501', format
 FROM (VALUES (1, 'password_memory', '8'), (2, 'password_passes', '1')) v(n, name, value) ORDER BY n;
 RESET SESSION AUTHORIZATION;
 SELECT is(t.error(format('SET customers.%s = %s', name, value)), '22023', format('settings: %s = %s', name, value))
-FROM (VALUES (1, 'password_memory', '7'), (2, 'password_memory', '1048577'), (3, 'password_passes', '0'), (4, 'password_passes', '21')) v(n, name, value) ORDER BY n;
+FROM (VALUES (1, 'password_memory', '7'), (2, 'password_memory', '131073'), (3, 'password_passes', '0'), (4, 'password_passes', '11')) v(n, name, value) ORDER BY n;
 SELECT is((SELECT string_agg(format('%s=%s %s..%s%s', name, boot_val, min_val, max_val, coalesce(' ' || unit, '')), ', ' ORDER BY name) FROM pg_settings WHERE name LIKE 'customers.password%'),
-	'customers.password_memory=19456 8..1048576 kB, customers.password_passes=2 1..20', 'settings: cost');
+	'customers.password_memory=19456 8..131072 kB, customers.password_passes=2 1..10', 'settings: cost');
 SET customers.password_memory = 8;
 SET SESSION AUTHORIZATION customers_owner;
 SELECT is(t.error('SELECT customers.register_customer(''least@example.com'', ''long enough''); SELECT h.must(customers.authenticate(''least@example.com'', ''long enough'') IS NOT NULL)'), 'no error',

@@ -285,7 +285,7 @@ is(sql(q{SELECT * FROM customers.check_store('shop')}), '', 'check_store: nothin
 # ------------------------------------------------------------------ what waits for whom
 
 # a hash that takes about a second or more
-cost(65536, 20);
+cost(131072, 10);
 sql(q{SELECT customers.register_customer('slow@example.com', 'slow password')});
 my $slow = sql(q{SELECT id FROM shop.customer WHERE email = 'slow@example.com'});
 my $running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT customers.%slow%' AND state = 'active' AND pid <> pg_backend_pid()";

@@ -57,7 +57,7 @@ my $round = q{
 	PERFORM customers.retry_failed('crm'), customers.delivery_status();
 	PERFORM customers.acknowledge_deliveries(ids);
 	PERFORM customers.unsubscribe('crm'), customers.purge_events('2000-01-01');
-	PERFORM customers.email_fault('x'), customers.search_grams('a', 'b', 'c', 'd', 'e'), customers.search_matches('{a}', 'a', 'b', 'c', 'd', 'e');
+	PERFORM customers.email_fault('x'), customers.password_hash_fault('x'), customers.search_grams('a', 'b', 'c', 'd', 'e'), customers.search_matches('{a}', 'a', 'b', 'c', 'd', 'e');
 	PERFORM customers.version(), customers.help('create_customer'), customers.stores(), customers.profile_privileges('reader');
 };
 my $whole_stores = q{
