@@ -4,8 +4,8 @@
  *
  * Called by authenticate and change_password, with an SPI connection open.
  * All that is wrong takes the same road: the same statements, one run of the
- * hash, as many records in the server's log of writes, and so a commit that
- * has to be flushed.  What a caller can see is only whether it was right.
+ * hash, as many records in the write-ahead log, and so a commit that has to be
+ * flushed; and waits for those who try the same.  What a caller can see is only whether it was right.
  */
 #include "postgres.h"
 
@@ -15,8 +15,14 @@
 #include "accounts/account.h"
 #include "accounts/attempt.h"
 #include "accounts/password.h"
+#include "catalog/pg_class_d.h"
 #include "catalog/pg_control.h"
 #include "catalog/pg_type_d.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+#include "utils/builtins.h"
+#include "utils/formatting.h"
 #include "utils/timestamp.h"
 
 /* so many failures in a row start the wait */
@@ -25,6 +31,9 @@
 
 /* an id that no sequence gives */
 #define NOBODY PG_INT64_MIN
+
+/* so many attempts on nobody's account go on at a time at most */
+#define QUEUES 1024
 
 /* about as long as the record of a row that is locked or counted up */
 #define RECORD_LENGTH 64
@@ -122,10 +131,27 @@ read_credential(Attempt *attempt, const PlanRows *rows)
 	recall_failures(attempt, now);
 }
 
-/* Locks the customer, if there is one, and the credential, if it has one. */
+/*
+ * Attempts on one account queue at its row.  Those on none queue here, until
+ * the end of the transaction as well, for what hashes alike.
+ */
+static void
+queue_for_nobody(const Store *store, uint32 hash)
+{
+	LOCKTAG tag;
+
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId,
+					   store->tables[STORE_CREDENTIAL], 1 + hash % QUEUES);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+/*
+ * Locks the customer, if there is one, and the credential, if it has one.
+ * hash is that of what was asked for.
+ */
 static void
 open_attempt(Attempt *attempt, const Store *store, const PlanQuery *lock,
-			 NullableDatum key)
+			 NullableDatum key, uint32 hash)
 {
 	PlanRows rows = cust_plan_run(lock, &store->target, &key, 1);
 	NullableDatum id = {0, false};
@@ -139,6 +165,8 @@ open_attempt(Attempt *attempt, const Store *store, const PlanQuery *lock,
 	attempt->credential = attempt->customer && rows.count > 0;
 	if (attempt->credential)
 		read_credential(attempt, &rows);
+	else
+		queue_for_nobody(store, hash);
 }
 
 /* The account with that e-mail; NULL is nobody's. */
@@ -146,8 +174,17 @@ void
 cust_attempt_by_email(Attempt *attempt, const Store *store,
 					  NullableDatum email)
 {
+	uint32 hash = 0;
+
 	*attempt = (Attempt){.customer_id = NOBODY};
-	open_attempt(attempt, store, &lock_customer_by_email, email);
+	if (!email.isnull)
+	{
+		char *address = TextDatumGetCString(email.value);
+		char *folded = asc_tolower(address, strlen(address));
+
+		hash = hash_bytes((unsigned char *) folded, strlen(folded));
+	}
+	open_attempt(attempt, store, &lock_customer_by_email, email, hash);
 }
 
 void
@@ -156,7 +193,9 @@ cust_attempt_by_id(Attempt *attempt, const Store *store, int64 customer_id)
 	NullableDatum id = {Int64GetDatum(customer_id), false};
 
 	*attempt = (Attempt){.customer_id = customer_id};
-	open_attempt(attempt, store, &cust_account_lock_customer, id);
+	open_attempt(attempt, store, &cust_account_lock_customer, id,
+				 hash_bytes((unsigned char *) &customer_id,
+							sizeof(customer_id)));
 }
 
 /* ------------------------------------------------------------------------

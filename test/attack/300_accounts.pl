@@ -112,9 +112,10 @@ $dear->close;
 
 # ------------------------------------------------------------------ NULL and extremes
 
-# What the functions of accounts answer; a store that is no longer as it was
-# made may be refused.
-my $outcome = qr/^(?:|$id|t|f|3F000|\w+ 23514|\w+ 28P01|\w+ 23505|23502|23514|22008|42804)$/;
+# What the functions of accounts answer.  A store that is no longer as it was
+# made (NULL is allowed where it was not) is refused, or the code copes.
+my $fine = qr/^(?:|$id|t|f|\w+ 23514|\w+ 28P01)$/;
+my $refused = qr/^(?:|$id|t|f|\w+ 23514|\w+ 28P01|3F000|22023|23502)$/;
 my @calls = ($right, $wrong, $change, q{SELECT customers.request_password_reset('ada@example.com')}, "INSERT INTO shop.account_token (customer_id) VALUES ($id)",
 	"SELECT customers.reset_password(repeat('A', 43), 'the right one')", "UPDATE shop.credential SET new_password = 'the right one', proof = 'the right one' WHERE customer_id = $id");
 my $extremes = q{ALTER TABLE shop.credential ALTER password_hash DROP NOT NULL, ALTER failed_attempts DROP NOT NULL; ALTER TABLE shop.customer ALTER has_account DROP NOT NULL, ALTER email DROP NOT NULL;
@@ -129,8 +130,10 @@ foreach my $case ([ 'credential', 'password_hash = NULL' ], [ 'credential', 'fai
 {
 	my ($table, $set) = @$case;
 	my $key = $table eq 'customer' ? 'id' : 'customer_id';
+	my $outcome = $set =~ /NULL/ ? $refused : $fine;
+	my $before = ($set =~ /NULL/ ? $extremes : '') . ($table eq 'customer' && $set !~ /_at/ ? $checks : '');
 
-	is(answer($mallory, "BEGIN; $extremes $checks ALTER TABLE shop.$table DISABLE TRIGGER USER; UPDATE shop.$table SET $set WHERE $key = $id; ALTER TABLE shop.$table ENABLE TRIGGER USER;"), '', 'extremes: ' . substr("$table, $set", 0, 100));
+	is(answer($mallory, "BEGIN; $before ALTER TABLE shop.$table DISABLE TRIGGER USER; UPDATE shop.$table SET $set WHERE $key = $id; ALTER TABLE shop.$table ENABLE TRIGGER USER;"), '', 'extremes: ' . substr("$table, $set", 0, 100));
 	foreach my $call (@calls)
 	{
 		my $got = answer($mallory, "SAVEPOINT s; $call; ROLLBACK TO s;");
@@ -159,19 +162,20 @@ is(answer($mallory, "UPDATE shop.credential SET locked_until = 'infinity'; $righ
 is(answer($mallory, "UPDATE shop.credential SET locked_until = NULL; $right"), $id, 'extremes: until its owner lets it in');
 
 # what a trigger of the owner makes of a token, before its event is recorded
-is(answer($mallory, q{CREATE FUNCTION shop.mangle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN EXECUTE format('SELECT ($1).*') USING NEW; RETURN NEW; END $$;
-	ALTER TABLE shop.account_token ALTER token_hash DROP NOT NULL, ALTER expires_at DROP NOT NULL;}), '', 'fixture: a trigger of the owner');
+is(answer($mallory, q{CREATE FUNCTION shop.mangle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$}), '', 'fixture: a trigger of the owner');
 foreach my $mangled (q{NEW.token_hash = '\x'}, q{NEW.token_hash = '\x00'}, q{NEW.token_hash = substr(NEW.token_hash, 1, 31)}, q{NEW.token_hash = NEW.token_hash || '\x00'},
 	q{NEW.token_hash = decode(repeat('00', 32), 'hex')}, q{NEW.token_hash = NULL}, q{NEW.expires_at = NULL}, q{NEW.expires_at = 'infinity'}, q{NEW.expires_at = '-infinity'},
 	q{NEW.expires_at = '294276-12-31 23:59:59.999999'}, q{NEW.customer_id = -1}, q{NEW.customer_id = NULL})
 {
+	my $nothing = $mangled =~ /NULL/;
+	my $drop = $nothing ? 'ALTER TABLE shop.account_token ALTER token_hash DROP NOT NULL, ALTER expires_at DROP NOT NULL;' : '';
+
 	is(answer($mallory, "CREATE OR REPLACE FUNCTION shop.mangle() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN $mangled; RETURN NEW; END \$\$;
-		BEGIN; CREATE TRIGGER zz BEFORE INSERT ON shop.account_token FOR EACH ROW EXECUTE FUNCTION shop.mangle();"), '', "tokens: $mangled");
-	like(answer($mallory, q{SELECT customers.request_password_reset('ada@example.com')}), qr/^(?:|3F000|23502|\w+ 23503|23503)$/, 'tokens: asked for, or refused');
+		BEGIN; $drop CREATE TRIGGER zz BEFORE INSERT ON shop.account_token FOR EACH ROW EXECUTE FUNCTION shop.mangle();"), '', "tokens: $mangled");
+	like(answer($mallory, q{SELECT customers.request_password_reset('ada@example.com')}), $nothing ? qr/^(?:|3F000|22023|23502)$/ : $mangled =~ /customer_id/ ? qr/^account_token_customer_id_fkey 23503$/ : qr/^$/, 'tokens: asked for, or refused');
 	like(answer($mallory, q{SELECT count(*) FROM shop.delivery WHERE confidential ->> 'token' !~ '^[A-Za-z0-9_-]{43}$'}), qr/^(?:0|25P02)$/, 'tokens: what is delivered is one, or none');
 	is(answer($mallory, 'ROLLBACK; SELECT 1'), '1', 'tokens: the session goes on');
 }
-is(answer($mallory, 'ALTER TABLE shop.account_token ALTER token_hash SET NOT NULL, ALTER expires_at SET NOT NULL'), '', 'tokens: the table as it was');
 
 # many tokens in one transaction, each waiting for its event, none of them taken
 is(answer($mallory, q{BEGIN; DO $$ BEGIN FOR n IN 1..20000 LOOP BEGIN INSERT INTO shop.account_token (customer_id) SELECT id FROM shop.customer WHERE email = 'ada@example.com'; RAISE EXCEPTION USING ERRCODE = 'ZZ000';
@@ -203,42 +207,48 @@ foreach my $on ([ 'one session', $node ], [ 'preloaded', $preloaded ])
 	my $mend = $forgive =~ s/shop\./$store./r;
 	my $in = q{SELECT customers.authenticate('bob@example.com', 'the right one')};
 	my $guess = q{SELECT customers.authenticate('bob@example.com', 'a guess');};
+	my $long_wait = "BEGIN; UPDATE $store.credential SET failed_attempts = 20; $guess ROLLBACK;";
 
 	foreach my $way (
-		[ 'a transaction each', ("BEGIN; $guess ROLLBACK;") x 60 ],
-		[ 'a savepoint each', 'BEGIN;', ("SAVEPOINT s; $guess ROLLBACK TO s;") x 60, 'COMMIT;' ],
-		[ 'blocks of plpgsql', q{DO $$ BEGIN FOR n IN 1..60 LOOP BEGIN PERFORM customers.authenticate('bob@example.com', 'a guess'); RAISE EXCEPTION USING ERRCODE = 'ZZ000';
+		[ 'a transaction each', ("BEGIN; $guess ROLLBACK;") x 6 ],
+		[ 'a savepoint each', 'BEGIN;', ("SAVEPOINT s; $guess ROLLBACK TO s;") x 6, 'COMMIT;' ],
+		[ 'blocks of plpgsql', q{DO $$ BEGIN FOR n IN 1..6 LOOP BEGIN PERFORM customers.authenticate('bob@example.com', 'a guess'); RAISE EXCEPTION USING ERRCODE = 'ZZ000';
 			EXCEPTION WHEN SQLSTATE 'ZZ000' THEN NULL; END; END LOOP; END $$;} ],
-		[ 'change_password', ("BEGIN; SELECT customers.change_password($bob, 'a guess', 'long enough'); ROLLBACK;") x 60 ],
-		[ 'either', ("BEGIN; SELECT customers.change_password($bob, 'a guess', 'long enough'); ROLLBACK; BEGIN; $guess ROLLBACK;") x 30 ],
-		[ 'every other', ("BEGIN; $guess ROLLBACK; $guess") x 30 ],
-		[ 'a failing statement', ("SELECT 1 / coalesce(customers.authenticate('bob\@example.com', 'a guess'), 0);") x 60 ],
-		[ 'the transaction of a right one', ("BEGIN; $guess SELECT 1/0; ROLLBACK;") x 60 ])
+		[ 'change_password', ("BEGIN; SELECT customers.change_password($bob, 'a guess', 'long enough'); ROLLBACK;") x 6 ],
+		[ 'either', ("BEGIN; SELECT customers.change_password($bob, 'a guess', 'long enough'); ROLLBACK; BEGIN; $guess ROLLBACK;") x 3 ],
+		[ 'every other', ("BEGIN; $guess ROLLBACK; $guess") x 3 ],
+		[ 'a failing statement', ("SELECT 1 / coalesce(customers.authenticate('bob\@example.com', 'a guess'), 0);") x 6 ],
+		[ 'a serializable transaction each', ("BEGIN ISOLATION LEVEL SERIALIZABLE; $guess ROLLBACK;") x 6 ])
 	{
 		my ($name, @script) = @$way;
 
 		answer($keeper, $_) foreach @script;
-		is(answer($keeper, $in), '', "rolled back, $where: $name, and the account waits");
-		is(answer($keeper, "SELECT customers.change_password($bob, 'the right one', 'another one')"), 'f', "rolled back, $where: for change_password as well");
-		is(answer($keeper, q{SELECT customers.authenticate('eve@example.com', 'the right one')}), $eve, "rolled back, $where: others do not");
-		is(answer($keeper, "$mend $in"), $bob, "rolled back, $where: the owner of the store ends it");
+		answer($keeper, $guess);
+		is(answer($keeper, "SELECT failed_attempts FROM $store.credential WHERE customer_id = $bob"), '7', "rolled back, $where: $name, and the next that commits counts them all");
+		is(answer($keeper, "SELECT failed_attempts FROM $store.credential WHERE customer_id = $eve"), '0', "rolled back, $where: of nobody else");
+		is(answer($keeper, $in), $bob, "rolled back, $where: the right one");
+		is(answer($keeper, "SELECT failed_attempts FROM $store.credential WHERE customer_id = $bob"), '0', "rolled back, $where: forgets them");
 	}
+	# Sixty in a row, and the account waits.  Its first wait is a second: what
+	# took longer says nothing, and is tried again.
+	my $says = '';
+	foreach my $try (1 .. 3)
+	{
+		answer($keeper, "BEGIN; $guess ROLLBACK;") foreach 1 .. 60;
+		$says = answer($keeper, "SELECT coalesce(customers.authenticate('bob\@example.com', 'the right one')::text, 'none'), customers.change_password($bob, 'the right one', 'the right one')");
+		last if $says eq 'none|f';
+	}
+	is($says, 'none|f', "rolled back, $where: sixty, and the account waits");
+	is(answer($keeper, q{SELECT customers.authenticate('eve@example.com', 'the right one')}), $eve, "rolled back, $where: others do not");
+	is(answer($keeper, "$mend $in"), $bob, "rolled back, $where: the owner of the store ends it");
 	# ten in a row, and the right one in between
 	answer($keeper, "BEGIN; $guess ROLLBACK;") foreach 1 .. 9;
 	is(answer($keeper, $in), $bob, "rolled back, $where: nine do not make it wait");
 	answer($keeper, "BEGIN; $guess ROLLBACK;") foreach 1 .. 9;
 	is(answer($keeper, $in), $bob, "rolled back, $where: the right one forgot the first nine");
-	answer($keeper, "BEGIN; $guess ROLLBACK;") foreach 1 .. 10;
-	is(answer($keeper, $in), '', "rolled back, $where: ten do");
-	is(answer($keeper, 'SELECT pg_sleep(1.1)') . answer($keeper, $in), $bob, "rolled back, $where: for a second");
-	answer($keeper, "BEGIN; $guess ROLLBACK;") foreach 1 .. 4;
-	answer($keeper, $guess) foreach 1 .. 3;
-	is(answer($keeper, "SELECT failed_attempts FROM $store.credential WHERE customer_id = $bob"), '7', "rolled back, $where: the next that commits counts them all");
-	is(answer($keeper, $in), $bob, "rolled back, $where: and the right one forgets them");
-	# a wrong one that was rolled back after a success is the first again
-	is(answer($keeper, "SELECT failed_attempts FROM $store.credential WHERE customer_id = $bob"), '0', "rolled back, $where: in the row, too");
 	# a new password by mail ends the wait
-	answer($keeper, "BEGIN; $guess ROLLBACK;") foreach 1 .. 10;
+	answer($keeper, $long_wait);
+	is(answer($keeper, $in), '', "rolled back, $where: a long wait");
 	answer($keeper, q{SELECT customers.request_password_reset('bob@example.com')});
 	my $token = answer($keeper, "SELECT confidential ->> 'token' FROM $store.delivery WHERE confidential ? 'token'");
 	is(answer($keeper, "SELECT customers.reset_password('$token', 'the right one')"), $bob, "rolled back, $where: a reset");
@@ -248,20 +258,22 @@ foreach my $on ([ 'one session', $node ], [ 'preloaded', $preloaded ])
 
 # one guess a session
 my $in = q{SELECT customers.authenticate('bob@example.com', 'the right one')};
-foreach my $n (1 .. 10)
+my $keeper = session_of('keeper', $preloaded);
+is(answer($keeper, $in), '1', 'many sessions: let in before');
+foreach my $n (1 .. 8)
 {
 	my $session = session_of('keeper', $preloaded);
 
-	is(answer($session, $in), '2' - 1, 'many sessions: let in before') if $n == 1;
 	is(answer($session, q{BEGIN; SELECT customers.authenticate('bob@example.com', 'a guess'); ROLLBACK}), '', "many sessions: guess $n, rolled back");
 	$session->close;
 }
-my $keeper = session_of('keeper', $preloaded);
-is(answer($keeper, $in), '', 'many sessions: the account waits');
+answer($keeper, q{SELECT customers.authenticate('bob@example.com', 'a guess')});
+is(answer($keeper, 'SELECT failed_attempts FROM shop.credential WHERE customer_id = 1'), '9', 'many sessions: another session counts them all');
 is(answer($keeper, "$forgive $in"), '1', 'many sessions: until the owner of the store ends it');
 
 # A stranger's accounts, more than there is memory for, and worse guessed at.
-answer($keeper, q{BEGIN; SELECT customers.authenticate('bob@example.com', 'a guess'); ROLLBACK}) foreach 1 .. 9;
+answer($keeper, q{BEGIN; UPDATE shop.credential SET failed_attempts = 20; SELECT customers.authenticate('bob@example.com', 'a guess'); ROLLBACK});
+is(answer($keeper, $in), '', 'flood: an account waits');
 $mallory = session_of('mallory', $preloaded);
 is(answer($mallory, q{SELECT customers.create_store('flood')}), 'created', 'flood: a stranger\'s store');
 answer($mallory, q{SET customers.store = 'flood'});
@@ -273,8 +285,7 @@ is(answer($mallory, q{BEGIN; ALTER TABLE flood.customer DISABLE TRIGGER USER; AL
 answer($mallory, 'RESET customers.store; SET customers.store = flood; BEGIN; ');
 is(answer($mallory, q{SELECT count(customers.authenticate('m' || n || '@example.com', 'a guess')) FROM generate_series(1, 20000) n}), '0', 'flood: guessed at, a thousand times each as their rows have it');
 answer($mallory, 'ROLLBACK');
-answer($keeper, q{BEGIN; SELECT customers.authenticate('bob@example.com', 'a guess'); ROLLBACK});
-is(answer($keeper, $in), '', 'flood: nine failures of a store that has few are not forgotten: after the tenth it waits');
+is(answer($keeper, $in), '', 'flood: which a store that has few of them does not forget');
 is(answer($keeper, q{SELECT customers.authenticate('eve@example.com', 'the right one')}), '2', 'flood: nobody else does');
 is(answer($mallory, q{SELECT customers.authenticate('first@example.com', 'the right one')}), '1', 'flood: the same id in the stranger\'s store does not wait');
 
@@ -295,7 +306,7 @@ answer($shop, "SELECT customers.register_customer('$_\@example.com', 'the right 
 is(write_rows('shop.credential', q{UPDATE shop.credential SET failed_attempts = 40, locked_until = 'infinity' WHERE customer_id = (SELECT id FROM shop.customer WHERE email = 'waiting@example.com');
 	UPDATE shop.credential SET password_hash = '$argon2id$v=19$m=1048576,t=20,p=1$' || split_part(password_hash, '$', 5) || '$' || split_part(password_hash, '$', 6)
 	WHERE customer_id = (SELECT id FROM shop.customer WHERE email = 'blocked@example.com')}), '', 'writes: one who waits, one whose hash is not run');
-answer($shop, q{BEGIN; SELECT customers.authenticate('rolled@example.com', 'a guess'); ROLLBACK}) foreach 1 .. 10;
+answer($shop, q{BEGIN; UPDATE shop.credential SET failed_attempts = 20; SELECT customers.authenticate('rolled@example.com', 'a guess'); ROLLBACK});
 answer($shop, q{SELECT customers.authenticate('rolled@example.com', 'a guess'), customers.authenticate('nobody@example.com', 'a guess') FROM generate_series(1, 7)});
 my (%records, %flushed);
 my @kinds = ([ 'ada@example.com', 'a guess' ], [ 'ada@example.com', 'x' x 2000 ], [ 'nobody@example.com', 'a guess' ], [ 'guest@example.com', 'a guess' ], [ 'imported@example.com', 'a guess' ],
@@ -303,7 +314,6 @@ my @kinds = ([ 'ada@example.com', 'a guess' ], [ 'ada@example.com', 'x' x 2000 ]
 foreach my $n (1 .. 5)
 {
 	answer($shop, q{UPDATE shop.credential SET failed_attempts = 0, locked_until = NULL WHERE customer_id IN (SELECT id FROM shop.customer WHERE email IN ('ada@example.com', 'blocked@example.com'))});
-	answer($shop, q{BEGIN; SELECT customers.authenticate('rolled@example.com', 'a guess'); ROLLBACK}) foreach 1 .. 20;
 	foreach my $kind (@kinds)
 	{
 		my ($email, $password) = @$kind;
@@ -334,6 +344,26 @@ foreach my $change ("$id, 'a guess'", "-1, 'a guess'", "9223372036854775807, 'a 
 	}
 	is($least, $records{'ada@example.com, a guess'}, "writes: change_password as well, $change");
 }
+
+# Attempts on the same e-mail queue, whoever it belongs to; others do not.
+my $second = session_of('mallory');
+answer($second, q{SET lock_timeout = '200ms'});
+foreach my $email ('ada@example.com', 'nobody@example.com', 'guest@example.com', 'imported@example.com', 'waiting@example.com', 'blocked@example.com', 'no address')
+{
+	answer($shop, "BEGIN; SELECT customers.authenticate('$email', 'a guess')");
+	is(answer($second, "SELECT customers.authenticate('\U$email\E', 'a guess')"), '55P03', "queue: the second attempt waits for the first, $email");
+	is(answer($second, q{SELECT customers.authenticate('somebody@example.com', 'a guess')}), '', 'queue: one on another e-mail does not');
+	answer($shop, 'ROLLBACK');
+}
+foreach my $who ($id, -1)
+{
+	answer($shop, "BEGIN; SELECT customers.change_password($who, 'a guess', 'long enough')");
+	is(answer($second, "SELECT customers.change_password($who, 'a guess', 'long enough')"), '55P03', "queue: change_password as well, $who");
+	answer($shop, 'ROLLBACK');
+}
+is(answer($shop, q{BEGIN; SELECT count(customers.authenticate('many' || n || '@example.com', 'a guess')) FROM generate_series(1, 20000) n; SELECT count(*) <= 1100 FROM pg_locks WHERE pid = pg_backend_pid(); ROLLBACK}), "0\nt",
+	'queue: thousands in one transaction do not fill the table of locks');
+$second->close;
 $shop->close;
 
 is($node->safe_psql('postgres', 'SELECT pg_postmaster_start_time()'), $started, 'the server has not restarted');

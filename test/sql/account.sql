@@ -7,7 +7,7 @@
 -- attacked through the function, through plain SQL of the store's owner and
 -- inside plpgsql blocks.
 
-SELECT plan(415);
+SELECT plan(445);
 
 -- The cheapest hash there is: these tests are about rules, not about cost.
 RESET SESSION AUTHORIZATION;
@@ -32,6 +32,12 @@ CREATE FUNCTION t.set_failures(customer bigint, failures int) RETURNS int
 LANGUAGE sql SECURITY DEFINER
 SET session_replication_role = replica SET search_path = pg_catalog, pg_temp AS $$
 	UPDATE shop.credential SET failed_attempts = failures, locked_until = NULL WHERE customer_id = customer RETURNING failed_attempts
+$$;
+-- What an owner can do who disables triggers.
+CREATE FUNCTION t.set_hash(customer bigint, hash text) RETURNS text
+LANGUAGE sql SECURITY DEFINER
+SET session_replication_role = replica SET search_path = pg_catalog, pg_temp AS $$
+	UPDATE shop.credential SET password_hash = hash WHERE customer_id = customer RETURNING password_hash
 $$;
 SET SESSION AUTHORIZATION customers_owner;
 
@@ -632,6 +638,38 @@ SELECT is(t.error('SELECT customers.register_customer(''least@example.com'', ''l
 RESET SESSION AUTHORIZATION;
 SET customers.password_memory = 64;
 SET SESSION AUTHORIZATION customers_owner;
+
+-- credential_hash_bounded ----------------------------------------------------------------------------------
+
+SELECT h.hash(:bob) AS hash, split_part(h.hash(:bob), '$', 5) || '$' || split_part(h.hash(:bob), '$', 6) AS tail \gset
+CREATE TEMP TABLE stored (n serial, hash text, fault text);
+INSERT INTO stored (hash, fault) VALUES (:'hash', NULL), ('$argon2id$v=19$m=8,t=1,p=1$' || :'tail', NULL), ('$argon2id$v=19$m=131072,t=10,p=1$' || :'tail', NULL),
+	('$argon2id$v=19$m=131073,t=1,p=1$' || :'tail', 'its cost is out of bounds'), ('$argon2id$v=19$m=64,t=11,p=1$' || :'tail', 'its cost is out of bounds'),
+	('$argon2id$v=19$m=64,t=400000000,p=1$' || :'tail', 'its cost is out of bounds'), ('$argon2id$v=19$m=7,t=1,p=1$' || :'tail', 'its cost is out of bounds'),
+	('$argon2id$v=19$m=4294967360,t=1,p=1$' || :'tail', 'it is no hash of argon2id'), ('$argon2id$v=19$m=64,t=1,p=2$' || :'tail', 'it is no hash of argon2id'),
+	('$argon2i$v=19$m=64,t=3,p=1$' || :'tail', 'it is no hash of argon2id'), (:'hash' || 'A', 'it is no hash of argon2id'), ('', 'it is no hash of argon2id'),
+	('bob''s Secret', 'it is no hash of argon2id'), (NULL, 'it is missing');
+SELECT is(customers.password_hash_fault(hash), fault, 'password_hash_fault: ' || coalesce(left(split_part(hash, :'tail', 1), 40), 'NULL')) FROM stored ORDER BY n;
+SELECT is(h.account(:bob), '0 failures, no wait, nothing at rest', 'fixture: no failures');
+SELECT isnt(t.set_hash(:bob, (SELECT hash FROM stored WHERE hash LIKE '%t=400000000%')), NULL, 'fixture: a hash that would run for hours');
+SELECT is(customers.authenticate('bob@example.com', 'bob''s Secret'), NULL, 'credential_hash_bounded: is not run: a wrong password');
+SELECT is(customers.change_password(:bob, 'bob''s Secret', 'long enough'), false, 'credential_hash_bounded: for change_password, too');
+SELECT is(h.account(:bob), '2 failures, no wait, nothing at rest', 'credential_hash_bounded: and counted');
+SELECT is(t.error(format('UPDATE shop.credential SET new_password = ''long enough'', proof = ''bob''''s Secret'' WHERE customer_id = %s', :bob)), '28P01 credential_password_not_editable',
+	'credential_hash_bounded: as proof in a statement');
+SELECT is(t.run_as('customers_clerk', 'SELECT customers.password_hash_fault(''x'')'), 'it is no hash of argon2id', 'credential_hash_bounded: anybody may judge a hash');
+SELECT isnt(t.set_hash(:bob, :'hash'), NULL, 'fixture: the hash as it was');
+SELECT is(customers.authenticate('bob@example.com', 'bob''s Secret'), :bob::bigint, 'credential_hash_bounded: a hash that is one lets in');
+
+-- failures that are rolled back --------------------------------------------------------------------------------
+
+SELECT is(string_agg(t.error('SELECT customers.authenticate(''bob@example.com'', ''wrong ' || n || ''')'), ', '), repeat('no error, ', 8) || 'no error', 'rolled back: nine wrong passwords') FROM generate_series(1, 9) n;
+SELECT is(h.account(:bob), '0 failures, no wait, nothing at rest', 'rolled back: of which the row knows nothing');
+SELECT is(h.wait_after_failure(:bob, 'bob@example.com'), 1::numeric, 'rolled back: the tenth, which is not, starts the wait');
+SELECT matches(h.account(:bob), '^10 failures', 'rolled back: and the row has them all');
+SELECT is(customers.authenticate('twin@example.com', 'twin''s own'), :twin::bigint, 'rolled back: another account does not wait');
+SELECT lives_ok(format('UPDATE shop.credential SET failed_attempts = 0, locked_until = NULL WHERE customer_id = %s', :bob), 'rolled back: the owner of the store ends the wait');
+SELECT is(customers.authenticate('bob@example.com', 'bob''s Secret'), :bob::bigint, 'rolled back: and the right password is right');
 
 -- plpgsql blocks that go on after an error --------------------------------------------------------------------
 
