@@ -17,8 +17,8 @@
 
 typedef struct Shared
 {
-	bool initialized; /* under AddinShmemInitLock */
-	char memory[FLEXIBLE_ARRAY_MEMBER] pg_attribute_aligned(8);
+	bool initialized;					 /* under AddinShmemInitLock */
+	int64 memory[FLEXIBLE_ARRAY_MEMBER]; /* as it must be aligned */
 } Shared;
 
 #define SHARED_SIZE (offsetof(Shared, memory) + CUST_SHARED_BYTES)

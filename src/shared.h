@@ -8,7 +8,7 @@
 #include "c.h"
 
 /* as much as there is; who uses it checks that it suffices */
-#define CUST_SHARED_BYTES (640 * 1024)
+#define CUST_SHARED_BYTES ((size_t) 640 * 1024)
 
 extern void cust_shared_request(void);
 extern void *cust_shared_memory(void (*initialize)(void *memory));
