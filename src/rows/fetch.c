@@ -303,6 +303,9 @@ cust_fetch_row(const PlanTarget *target, Oid relid, const TableShape *shape,
 	Oid indexid = InvalidOid;
 	bool found;
 
+	Assert(shape->columns[key->column].type == INT8OID);
+	Assert(key->text == NULL ||
+		   shape->columns[key->text_column].type == TEXTOID);
 	if (may_be_read(rel, target, lock))
 		indexid = find_index(rel,
 							 cust_shape_map(rel, shape).attnums[key->column]);

@@ -52,6 +52,7 @@ cust_idlist_make(int64 *ids, int n)
 				ids[list.n++] = ids[i];
 		}
 	}
+	Assert(is_ascending(ids, list.n));
 	if (list.n == 0)
 		array = construct_empty_array(INT8OID);
 	else

@@ -119,6 +119,7 @@ fill_slot(Insertion *insertion, TupleDesc desc, const InsertRow *row)
 	{
 		int place = insertion->map.attnums[i] - 1;
 
+		Assert(!insertion->into->shape->columns[i].required || !row->nulls[i]);
 		slot->tts_values[place] = row->values[i];
 		slot->tts_isnull[place] = row->nulls[i];
 	}
@@ -202,9 +203,12 @@ void
 cust_insert_rows(const InsertInto *into, const PlanTarget *target, Oid relid,
 				 const InsertRow *rows, int n)
 {
-	Rights caller = cust_rights_take(target, RIGHTS_OF_OWNER, true);
-	bool inserted = insert_directly(into, relid, rows, n);
+	Rights caller;
+	bool inserted;
 
+	Assert(into->query.nargs == into->shape->ncolumns);
+	caller = cust_rights_take(target, RIGHTS_OF_OWNER, true);
+	inserted = insert_directly(into, relid, rows, n);
 	cust_rights_restore(target, &caller);
 	if (inserted)
 		return;

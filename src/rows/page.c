@@ -42,11 +42,17 @@ cust_page_size(FunctionCallInfo fcinfo, int argument)
 Datum
 cust_page_cursor(const char *kind, const char *key, int64 id)
 {
-	char *plain = psprintf("%s|" INT64_FORMAT "|%s%s%c", kind, id,
-						   key ? "=" : "", key ? key : "", END_MARK);
-	size_t length = strlen(plain);
-	size_t size = sodium_base64_encoded_len(length, VARIANT);
-	char *encoded = palloc(size);
+	char *plain;
+	size_t length;
+	size_t size;
+	char *encoded;
+
+	Assert(strchr(kind, '|') == NULL);
+	plain = psprintf("%s|" INT64_FORMAT "|%s%s%c", kind, id, key ? "=" : "",
+					 key ? key : "", END_MARK);
+	length = strlen(plain);
+	size = sodium_base64_encoded_len(length, VARIANT);
+	encoded = palloc(size);
 
 	sodium_bin2base64(encoded, size, (unsigned char *) plain, length, VARIANT);
 	return CStringGetTextDatum(encoded);

@@ -28,6 +28,8 @@ cust_pagerows_emit(const PlanRows *rows, FunctionCallInfo fcinfo,
 	Datum values[MaxTupleAttributeNumber];
 	bool nulls[MaxTupleAttributeNumber];
 
+	if (rows->table == NULL)
+		elog(ERROR, "query returns no rows");
 	if (rows->table->tupdesc->natts != natts)
 		elog(ERROR, "query returns %d columns instead of %d",
 			 rows->table->tupdesc->natts, natts);

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type_d.h"
 #include "funcapi.h"
 #include "rows/plan.h"
 #include "utils/builtins.h"
@@ -44,6 +45,7 @@ cust_plan_int64(const PlanRows *rows, uint64 row, int column)
 	bool isnull;
 	Datum value = cust_plan_value(rows, row, column, &isnull);
 
+	Assert(SPI_gettypeid(rows->table->tupdesc, column) == INT8OID);
 	return isnull ? 0 : DatumGetInt64(value);
 }
 
@@ -54,6 +56,7 @@ cust_plan_bool(const PlanRows *rows, uint64 row, int column)
 	bool isnull;
 	Datum value = cust_plan_value(rows, row, column, &isnull);
 
+	Assert(SPI_gettypeid(rows->table->tupdesc, column) == BOOLOID);
 	return !isnull && DatumGetBool(value);
 }
 
@@ -64,6 +67,7 @@ cust_plan_text(const PlanRows *rows, uint64 row, int column)
 	bool isnull;
 	Datum value = cust_plan_value(rows, row, column, &isnull);
 
+	Assert(SPI_gettypeid(rows->table->tupdesc, column) == TEXTOID);
 	return isnull ? NULL : TextDatumGetCString(value);
 }
 
@@ -97,6 +101,8 @@ cust_plan_emit(const PlanRows *rows, FunctionCallInfo fcinfo)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 
+	if (rows->table == NULL)
+		elog(ERROR, "query returns no rows");
 	if (rows->table->tupdesc->natts != rsinfo->setDesc->natts)
 		elog(ERROR, "query returns %d columns instead of %d",
 			 rows->table->tupdesc->natts, rsinfo->setDesc->natts);

@@ -73,6 +73,8 @@ cust_rights_take(const PlanTarget *target, RightsOf whose, bool writes)
 	Oid user;
 	int security;
 
+	Assert(OidIsValid(target->owner));
+	Assert(target->nrelations <= RIGHTS_MAX_RELATIONS);
 	GetUserIdAndSecContext(&caller.user, &caller.security);
 	user = caller.user;
 	security = caller.security;

@@ -129,12 +129,21 @@ cust_trigger_open(FunctionCallInfo fcinfo, const TableShape *shape,
 	open_rows(row);
 }
 
+/* Where a column of the shape is in the row, from 0. */
+static int
+place_of(const TriggerRow *row, int column)
+{
+	Assert(column >= 0 && column < row->shape->ncolumns);
+	return row->map.attnums[column] - 1;
+}
+
 /* A value of the row as it was. */
 Datum
 cust_trigger_old(const TriggerRow *row, int column, bool *isnull)
 {
-	int place = row->map.attnums[column] - 1;
+	int place = place_of(row, column);
 
+	Assert(row->old != NULL);
 	*isnull = row->old_nulls[place];
 	return row->old_values[place];
 }
@@ -143,8 +152,9 @@ cust_trigger_old(const TriggerRow *row, int column, bool *isnull)
 Datum
 cust_trigger_new(const TriggerRow *row, int column, bool *isnull)
 {
-	int place = row->map.attnums[column] - 1;
+	int place = place_of(row, column);
 
+	Assert(row->new != NULL);
 	*isnull = row->new_nulls[place];
 	return row->new_values[place];
 }
@@ -172,22 +182,25 @@ cust_trigger_new_id(const TriggerRow *row, int column)
 bool
 cust_trigger_is_null(const TriggerRow *row, int column)
 {
-	return row->new_nulls[row->map.attnums[column] - 1];
+	Assert(row->new != NULL);
+	return row->new_nulls[place_of(row, column)];
 }
 
 bool
 cust_trigger_was_null(const TriggerRow *row, int column)
 {
-	return row->old_nulls[row->map.attnums[column] - 1];
+	Assert(row->old != NULL);
+	return row->old_nulls[place_of(row, column)];
 }
 
 static void
 replace_value(TriggerRow *row, int column, Datum value, bool isnull)
 {
-	int place = row->map.attnums[column] - 1;
+	int place = place_of(row, column);
 	Form_pg_attribute att = TupleDescAttr(row->desc, place);
 	MemoryContext before;
 
+	Assert(row->new != NULL);
 	if (!cust_attribute_differs(row->desc, att->attnum, row->new_values[place],
 								row->new_nulls[place], value, isnull))
 		return;

@@ -17,6 +17,7 @@
 void
 cust_write_set(WriteRow *row, int column, NullableDatum value)
 {
+	Assert(row->n < PLAN_MAX_ARGS);
 	row->columns[row->n++] = (WriteColumn){
 		.column = column,
 		.value = value,
@@ -27,6 +28,7 @@ cust_write_set(WriteRow *row, int column, NullableDatum value)
 void
 cust_write_merge(WriteRow *row, int column, Datum added, Datum removed)
 {
+	Assert(row->n < PLAN_MAX_ARGS);
 	row->columns[row->n++] = (WriteColumn){
 		.column = column,
 		.value = {added, false},
@@ -111,6 +113,7 @@ add_argument(Statement *statement, Oid type, NullableDatum value)
 {
 	int place = statement->query.nargs++;
 
+	Assert(place < PLAN_MAX_ARGS);
 	statement->query.argtypes[place] = type;
 	statement->args[place] = value;
 	return place + 1;
