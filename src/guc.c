@@ -24,6 +24,7 @@ bool cust_guc_notify = true;
 bool cust_guc_record_events = true;
 int cust_guc_email_change_hold;
 int cust_guc_transfer_ttl;
+int cust_guc_transfer_requests_per_day;
 int cust_guc_delivery_ttl;
 int cust_guc_password_memory;
 int cust_guc_password_passes;
@@ -53,10 +54,10 @@ define_string(const char *name, const char *description, char **variable,
 
 static void
 define_seconds(const char *name, const char *description, int *variable,
-			   int value, int least, GucContext context)
+			   int value, int least, int most, GucContext context)
 {
 	DefineCustomIntVariable(name, description, NULL, variable, value, least,
-							INT_MAX, context, GUC_UNIT_S, NULL, NULL, NULL);
+							most, context, GUC_UNIT_S, NULL, NULL, NULL);
 }
 
 /* Defines all settings; called once, when the library is loaded. */
@@ -87,15 +88,22 @@ cust_guc_define(void)
 	define_seconds(
 		"customers.email_change_hold",
 		"How long after a change of the e-mail no transfer or reset is sent to it.",
-		&cust_guc_email_change_hold, 72 * SECONDS_PER_HOUR, 0, PGC_SUSET);
+		&cust_guc_email_change_hold, 72 * SECONDS_PER_HOUR, 0, INT_MAX,
+		PGC_SUSET);
 	define_seconds("customers.transfer_ttl",
 				   "How long a requested transfer can be accepted.",
 				   &cust_guc_transfer_ttl, 7 * SECONDS_PER_DAY, 1,
-				   PGC_USERSET);
+				   90 * SECONDS_PER_DAY, PGC_USERSET);
+	DefineCustomIntVariable(
+		"customers.transfer_requests_per_day",
+		"How often the transfer of an order is asked for in 24 hours.",
+		"Requests that were canceled count.",
+		&cust_guc_transfer_requests_per_day, 5, 1, INT_MAX, PGC_SUSET, 0, NULL,
+		NULL, NULL);
 	define_seconds("customers.delivery_ttl",
 				   "How long a delivery without token waits to be claimed.",
-				   &cust_guc_delivery_ttl, 30 * SECONDS_PER_DAY, 1,
-				   PGC_USERSET);
+				   &cust_guc_delivery_ttl, 30 * SECONDS_PER_DAY, 1, INT_MAX,
+				   PGC_SUSET);
 	DefineCustomIntVariable("customers.password_memory",
 							"The memory that hashing a password takes.", NULL,
 							&cust_guc_password_memory, 19 * 1024,

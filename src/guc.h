@@ -15,7 +15,8 @@ extern bool cust_guc_notify;
 extern bool cust_guc_record_events;
 extern int cust_guc_email_change_hold; /* seconds */
 extern int cust_guc_transfer_ttl;	   /* seconds */
-extern int cust_guc_password_memory;   /* kB */
+extern int cust_guc_transfer_requests_per_day;
+extern int cust_guc_password_memory; /* kB */
 extern int cust_guc_password_passes;
 extern int cust_guc_delivery_ttl; /* seconds */
 

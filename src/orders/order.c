@@ -12,6 +12,7 @@
 #include "catalog/pg_type_d.h"
 #include "funcapi.h"
 #include "guc.h"
+#include "miscadmin.h"
 #include "rows/normalize.h"
 #include "rows/page.h"
 #include "stores/details.h"
@@ -82,11 +83,20 @@ is_transferred(const Store *store, int64 order_id, int64 from, int64 to)
 		bool isnull;
 		Datum xmin = cust_plan_value(&rows, i, 1, &isnull);
 
-		if (TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin)))
+		CHECK_FOR_INTERRUPTS();
+		if (!isnull &&
+			TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin)))
 			return cust_plan_int64(&rows, i, 2) == from &&
 				cust_plan_int64(&rows, i, 3) == to;
 	}
 	return false;
+}
+
+static bool
+is_settled(NullableDatum changed_at)
+{
+	return cust_guc_email_settled(
+		changed_at.isnull ? 0 : DatumGetTimestampTz(changed_at.value));
 }
 
 /*
@@ -98,21 +108,24 @@ is_guest_of_email(const Store *store, const TriggerRow *row, int64 customer_id)
 {
 	NullableDatum id = id_argument(customer_id);
 	PlanRows rows = cust_plan_run(&lock_guest, &store->target, &id, 1);
-	bool isnull;
-	Datum email = cust_trigger_new(row, ORDERS_EMAIL, &isnull);
-	Datum changed_at;
+	NullableDatum guest;
+	NullableDatum email;
+	NullableDatum changed_at;
 
-	if (rows.count == 0 || isnull)
+	if (rows.count == 0)
 		return false;
-	changed_at = cust_trigger_new(row, ORDERS_EMAIL_CHANGED_AT, &isnull);
-	if (!cust_guc_email_settled(isnull ? 0 : DatumGetTimestampTz(changed_at)))
+	guest.value = cust_plan_value(&rows, 0, 1, &guest.isnull);
+	email.value = cust_trigger_new(row, ORDERS_EMAIL, &email.isnull);
+	if (guest.isnull || email.isnull ||
+		!cust_email_equal(DatumGetTextPP(email.value),
+						  DatumGetTextPP(guest.value)))
 		return false;
-	changed_at = cust_plan_value(&rows, 0, 2, &isnull);
-	if (!cust_guc_email_settled(isnull ? 0 : DatumGetTimestampTz(changed_at)))
+	changed_at.value = cust_trigger_new(row, ORDERS_EMAIL_CHANGED_AT,
+										&changed_at.isnull);
+	if (!is_settled(changed_at))
 		return false;
-	return cust_email_equal(DatumGetTextPP(email),
-							DatumGetTextPP(
-								cust_plan_value(&rows, 0, 1, &isnull)));
+	changed_at.value = cust_plan_value(&rows, 0, 2, &changed_at.isnull);
+	return is_settled(changed_at);
 }
 
 /* Raises order_owner_by_transfer unless the order may change its owner so. */
@@ -195,7 +208,7 @@ customers_orders_guard(PG_FUNCTION_ARGS)
 
 static const PlanQuery end_transfer = {
 	.text = "UPDATE @store@.order_transfer SET status ="
-			" CASE WHEN expires_at" LE "$2 THEN 'expired' ELSE 'canceled' END"
+			" CASE WHEN expires_at" GT "$2 THEN 'canceled' ELSE 'expired' END"
 			" WHERE order_id" EQ "$1 AND status" EQ "'requested'",
 	.as_owner = true,
 	.nargs = 2,
@@ -254,7 +267,7 @@ customers_order_item_guard(PG_FUNCTION_ARGS)
 	line_no = cust_trigger_old(&row, ITEM_LINE_NO, &isnull);
 	cust_trigger_fix(&row, fixed, lengthof(fixed),
 					 psprintf("line %d of order " INT64_FORMAT,
-							  DatumGetInt32(line_no),
+							  isnull ? 0 : DatumGetInt32(line_no),
 							  cust_trigger_old_id(&row, ITEM_ORDER_ID)));
 	return cust_trigger_result(&row);
 }
@@ -300,7 +313,7 @@ emit_orders(FunctionCallInfo fcinfo, const PlanRows *rows, const char *kind)
 			values[k] = cust_plan_value(rows, i, k + 1, &nulls[k]);
 		key = psprintf(INT64_FORMAT, cust_plan_int64(rows, i, 5));
 		values[ORDERS_SHOWN] = cust_page_cursor(kind, key,
-												DatumGetInt64(values[0]));
+												cust_plan_int64(rows, i, 1));
 		nulls[ORDERS_SHOWN] = false;
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
 							 nulls);

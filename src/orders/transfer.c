@@ -121,7 +121,7 @@ lock_request(const Store *store, int64 id)
 							FETCH_FOR_CHANGE, &order);
 	read_transfer(store, id, FETCH_FOR_CHANGE, &transfer);
 	status = cust_fetch_text(&transfer, TRANSFER_STATUS);
-	if (strcmp(status, "requested") != 0)
+	if (status == NULL || strcmp(status, "requested") != 0)
 		cust_report(
 			&(CustError){
 				.rule = "order_transfer_state",
@@ -132,7 +132,7 @@ lock_request(const Store *store, int64 id)
 					"Request a new transfer with customers.request_order_transfer.",
 			},
 			"order transfer " INT64_FORMAT " is %s and cannot change any more",
-			id, status);
+			id, status ? status : "without a status");
 }
 
 /* Ends the request; token and reason may be NULL. */
@@ -278,17 +278,23 @@ customers_order_transfers(PG_FUNCTION_ARGS)
  * ------------------------------------------------------------------------
  */
 
+static bool
+status_is(Datum status, bool isnull, const char *expected)
+{
+	return !isnull && strcmp(TextDatumGetCString(status), expected) == 0;
+}
+
 /* Did the UPDATE accept a request? */
 static bool
 was_accepted(const TriggerRow *row)
 {
-	bool isnull;
-	Datum before = cust_trigger_old(row, TRANSFER_STATUS, &isnull);
-	Datum after = cust_trigger_new(row, TRANSFER_STATUS, &isnull);
+	bool before_null;
+	bool after_null;
+	Datum before = cust_trigger_old(row, TRANSFER_STATUS, &before_null);
+	Datum after = cust_trigger_new(row, TRANSFER_STATUS, &after_null);
 
-	/* status is NOT NULL */
-	return strcmp(TextDatumGetCString(before), "requested") == 0 &&
-		strcmp(TextDatumGetCString(after), "accepted") == 0;
+	return status_is(before, before_null, "requested") &&
+		status_is(after, after_null, "accepted");
 }
 
 static bool

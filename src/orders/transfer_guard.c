@@ -38,13 +38,15 @@ report_state(const TriggerRow *row, int column, const char *hint,
 static void
 check_order_active(const TriggerRow *row, const OrderState *order)
 {
-	if (strcmp(order->status, "canceled") == 0 ||
+	if (order->status == NULL || strcmp(order->status, "canceled") == 0 ||
 		strcmp(order->status, "draft") == 0)
 		cust_trigger_refuse(row, "order_transfer_order_active",
 							TRANSFER_ORDER_ID, NULL,
 							psprintf("order " INT64_FORMAT
 									 " is %s and cannot be transferred",
-									 order->id, order->status));
+									 order->id,
+									 order->status ? order->status :
+													 "without a status"));
 }
 
 static void
@@ -97,10 +99,30 @@ set_approver(TriggerRow *row, const Subjects *subjects)
 					 CStringGetTextDatum(approver));
 }
 
+/* Raises if the order was asked about too often within a day. */
+static void
+check_requested_rarely(const TriggerRow *row, const Store *store,
+					   int64 order_id)
+{
+	int most = cust_guc_transfer_requests_per_day;
+
+	if (cust_subjects_requests_reach(store, order_id, most))
+		cust_trigger_refuse(
+			row, "order_transfer_requested_rarely", TRANSFER_ORDER_ID,
+			"Repeat the request when the first of these is a day old (customers.transfer_requests_per_day).",
+			psprintf("the transfer of order " INT64_FORMAT
+					 " was asked for %d times in the last 24 hours",
+					 order_id, most));
+}
+
 static void
 set_kept_of_request(TriggerRow *row, const Subjects *subjects)
 {
-	TimestampTz now = GetCurrentTransactionStartTimestamp();
+	/*
+	 * not the transaction's start, which could be a day ago: the request would
+	 * not count as one of this day
+	 */
+	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz expires_at = now +
 		(int64) cust_guc_transfer_ttl * USECS_PER_SEC;
 
@@ -143,48 +165,92 @@ guard_request(TriggerRow *row, const Store *store)
 	set_kept_of_request(row, &subjects);
 	/* with an open one, order_transfer_open_key speaks or ON CONFLICT acts */
 	if (!cust_subjects_open_transfer(store, order_id))
+	{
 		set_approver(row, &subjects);
+		check_requested_rarely(row, store, order_id);
+	}
 	cust_trigger_set(row, TRANSFER_TOKEN_HASH,
 					 PointerGetDatum(cust_handover_make()));
 }
 
-/* History of another system moves nothing and tells nobody. */
-static void
-guard_history(const TriggerRow *row)
+/* NULL for NULL */
+static char *
+old_status_of(const TriggerRow *row)
 {
 	bool isnull;
-	Datum resolved_at = cust_trigger_new(row, TRANSFER_RESOLVED_AT, &isnull);
+	Datum value = cust_trigger_old(row, TRANSFER_STATUS, &isnull);
 
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+/* Raises 23502 for NULL. */
+static char *
+new_status_of(const TriggerRow *row)
+{
+	bool isnull;
+	Datum value;
+
+	cust_trigger_require(row, TRANSFER_STATUS);
+	value = cust_trigger_new(row, TRANSFER_STATUS, &isnull);
+	Assert(!isnull);
+	return TextDatumGetCString(value);
+}
+
+static bool
+is_final(const char *status)
+{
+	static const char *const final[] = {"accepted", "declined", "canceled",
+										"expired"};
+
+	for (size_t i = 0; i < lengthof(final); i++)
+	{
+		if (strcmp(status, final[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* History of another system moves nothing and tells nobody. */
+static void
+guard_history(const TriggerRow *row, const char *status)
+{
+	bool isnull;
+	Datum time = cust_trigger_new(row, TRANSFER_RESOLVED_AT, &isnull);
+
+	if (!is_final(status))
+		report_state(
+			row, TRANSFER_STATUS,
+			"It is requested, accepted, declined, canceled or expired.",
+			"a transfer has no such status");
 	if (isnull ||
-		DatumGetTimestampTz(resolved_at) >=
-			GetCurrentTransactionStartTimestamp())
+		DatumGetTimestampTz(time) >= GetCurrentTransactionStartTimestamp())
 		report_state(
 			row, TRANSFER_RESOLVED_AT,
 			"Insert it with status requested, or with the time when it was resolved.",
 			"a transfer starts as requested; one that is imported as history was resolved in the past");
-}
-
-static bool
-status_is(Datum status, bool isnull, const char *expected)
-{
-	return !isnull && strcmp(TextDatumGetCString(status), expected) == 0;
+	/* it counts as a request of its day, which must not be one to come */
+	time = cust_trigger_new(row, TRANSFER_REQUESTED_AT, &isnull);
+	if (!isnull && DatumGetTimestampTz(time) > GetCurrentTimestamp())
+		report_state(row, TRANSFER_REQUESTED_AT,
+					 "Insert it with the time when it was requested.",
+					 "a transfer is not requested in the future");
 }
 
 static void
 guard_insert(TriggerRow *row)
 {
-	bool isnull;
-	Datum status = cust_trigger_new(row, TRANSFER_STATUS, &isnull);
 	const Store *store;
+	char *status;
 
 	if (!cust_trigger_is_null(row, TRANSFER_TOKEN_HASH) ||
 		!cust_trigger_is_null(row, TRANSFER_APPROVAL_TOKEN))
 		report_state(row, TRANSFER_TOKEN_HASH,
 					 "The token is made by the request itself.",
 					 "a transfer cannot be inserted with a token");
-	if (!status_is(status, isnull, "requested"))
+	status = new_status_of(row);
+	if (strcmp(status, "requested") != 0)
 	{
-		guard_history(row);
+		guard_history(row, status);
 		return;
 	}
 	cust_trigger_require(row, TRANSFER_ORDER_ID);
@@ -215,22 +281,22 @@ set_resolved(TriggerRow *row, const char *status)
 		cust_trigger_set_null(row, TRANSFER_DECLINE_REASON);
 }
 
+/* A request without an end is over. */
 static bool
 is_overdue(const TriggerRow *row)
 {
 	bool isnull;
 	Datum expires_at = cust_trigger_old(row, TRANSFER_EXPIRES_AT, &isnull);
 
-	return !isnull && DatumGetTimestampTz(expires_at) <= GetCurrentTimestamp();
+	return isnull || DatumGetTimestampTz(expires_at) <= GetCurrentTimestamp();
 }
 
 static bool
 was_requested(const TriggerRow *row)
 {
-	bool isnull;
-	Datum status = cust_trigger_old(row, TRANSFER_STATUS, &isnull);
+	const char *status = old_status_of(row);
 
-	return status_is(status, isnull, "requested");
+	return status != NULL && strcmp(status, "requested") == 0;
 }
 
 /* Is the column set to NULL because its customer was deleted? */
@@ -302,16 +368,23 @@ check_state(const TriggerRow *row, const char *old_status,
 	int64 id = cust_trigger_old_id(row, TRANSFER_ID);
 	bool expiring = strcmp(new_status, "expired") == 0;
 
-	if (strcmp(old_status, "requested") != 0)
+	if (old_status == NULL || strcmp(old_status, "requested") != 0)
 		report_state(row, TRANSFER_STATUS, REQUEST_HINT,
 					 psprintf("order transfer " INT64_FORMAT
 							  " is %s and cannot change any more",
-							  id, old_status));
+							  id,
+							  old_status ? old_status : "without a status"));
 	if (strcmp(new_status, "requested") == 0)
 		report_state(row, TRANSFER_STATUS,
 					 "Set status to accepted or declined with it.",
 					 psprintf("order transfer " INT64_FORMAT
 							  " was given evidence but no new status",
+							  id));
+	if (!is_final(new_status))
+		report_state(row, TRANSFER_STATUS,
+					 "It becomes accepted, declined, canceled or expired.",
+					 psprintf("order transfer " INT64_FORMAT
+							  " has no such status",
 							  id));
 	if (expiring && !is_overdue(row))
 		report_state(row, TRANSFER_STATUS, CANCEL_HINT,
@@ -383,20 +456,14 @@ check_acceptance(const TriggerRow *row, const Store *store)
 static void
 guard_change(TriggerRow *row, const Store *store)
 {
-	bool isnull;
-	Datum value = cust_trigger_old(row, TRANSFER_STATUS, &isnull);
-	char *old_status = TextDatumGetCString(value);
-	char *new_status;
+	char *new_status = new_status_of(row);
 
-	cust_trigger_require(row, TRANSFER_STATUS);
-	value = cust_trigger_new(row, TRANSFER_STATUS, &isnull);
-	new_status = TextDatumGetCString(value);
 	check_columns(row);
 	if (!cust_trigger_changed(row, TRANSFER_STATUS) &&
 		!cust_trigger_changed(row, TRANSFER_DECLINE_REASON) &&
 		cust_trigger_is_null(row, TRANSFER_APPROVAL_TOKEN))
 		return;
-	check_state(row, old_status, new_status);
+	check_state(row, old_status_of(row), new_status);
 	if (strcmp(new_status, "accepted") == 0 ||
 		strcmp(new_status, "declined") == 0)
 		check_token(row);

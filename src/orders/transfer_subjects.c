@@ -43,8 +43,8 @@ lock_customer(const Store *store, int64 id, CustomerState *customer)
 		return;
 	customer->email = cust_fetch_text(&row, CUSTOMER_EMAIL);
 	customer->email_changed_at = time_of(&row, CUSTOMER_EMAIL_CHANGED_AT);
-	customer->has_account = DatumGetBool(
-		row.columns[CUSTOMER_HAS_ACCOUNT].value);
+	customer->has_account = !row.columns[CUSTOMER_HAS_ACCOUNT].isnull &&
+		DatumGetBool(row.columns[CUSTOMER_HAS_ACCOUNT].value);
 }
 
 static void
@@ -121,4 +121,37 @@ cust_subjects_open_transfer(const Store *store, int64 order_id)
 	cust_plan_run(&expire_transfer, &store->target, &row.columns[TRANSFER_ID],
 				  0);
 	return false;
+}
+
+/*
+ * A request has an end behind its beginning, which history that does not say
+ * when it was requested has not.  As the newest commits left the table: under
+ * repeatable read, one old snapshot would hide any number of requests.
+ */
+static const PlanQuery select_requests = {
+	.text = "SELECT id FROM @store@.order_transfer WHERE order_id" EQ "$1"
+			" AND requested_at" GT "$2 AND requested_at" LE "$3"
+			" AND expires_at" GT "requested_at",
+	.as_owner = true,
+	.newest = true,
+	.nargs = 3,
+	.argtypes = {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID},
+};
+
+/*
+ * Was the order asked about n times within the last day?  To be asked while
+ * the order is locked, which all requests do.
+ */
+bool
+cust_subjects_requests_reach(const Store *store, int64 order_id, int n)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	NullableDatum values[] = {
+		{Int64GetDatum(order_id), false},
+		{TimestampTzGetDatum(now - USECS_PER_DAY), false},
+		{TimestampTzGetDatum(now), false},
+	};
+
+	return cust_plan_run(&select_requests, &store->target, values, n).count >=
+		(uint64) n;
 }

@@ -14,7 +14,7 @@ typedef struct OrderState
 	int64 customer_id;			  /* 0: none */
 	char *email;				  /* NULL: none */
 	TimestampTz email_changed_at; /* 0: never */
-	char *status;
+	char *status; /* NULL: none, which is as good as canceled */
 } OrderState;
 
 typedef struct CustomerState
@@ -36,6 +36,8 @@ typedef struct Subjects
 extern void cust_subjects_lock(const Store *store, int64 order_id,
 							   int64 target_id, Subjects *subjects);
 extern bool cust_subjects_open_transfer(const Store *store, int64 order_id);
+extern bool cust_subjects_requests_reach(const Store *store, int64 order_id,
+										 int n);
 extern bool cust_subjects_order_exists(const Store *store, int64 order_id);
 
 #endif /* CUSTOMERS_TRANSFER_SUBJECTS_H */

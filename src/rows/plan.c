@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "report.h"
@@ -20,6 +21,7 @@
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 /* how many queries that were made are kept, and the plans of how many schemas */
 #define MAX_MADE 64
@@ -219,8 +221,9 @@ static bool
 is_same_query(const PlanQuery *a, const PlanQuery *b)
 {
 	return strcmp(a->text, b->text) == 0 && a->as_owner == b->as_owner &&
-		a->read_only == b->read_only && a->restricted == b->restricted &&
-		a->custom == b->custom && a->nargs == b->nargs &&
+		a->read_only == b->read_only && a->newest == b->newest &&
+		a->restricted == b->restricted && a->custom == b->custom &&
+		a->nargs == b->nargs &&
 		memcmp(a->argtypes, b->argtypes, a->nargs * sizeof(Oid)) == 0;
 }
 
@@ -371,6 +374,18 @@ cust_plan_end(void)
 		elog(ERROR, "SPI_finish failed");
 }
 
+/*
+ * Runs a lookup with a snapshot of this moment, as referential-integrity
+ * triggers do under repeatable read.
+ */
+static int
+execute_newest(SPIPlanPtr plan, Datum *values, const char *nulls, long limit)
+{
+	CommandCounterIncrement();
+	return SPI_execute_snapshot(plan, values, nulls, GetLatestSnapshot(),
+								InvalidSnapshot, true, false, limit);
+}
+
 static PlanRows
 run_prepared(const PlanQuery *query, SPIPlanPtr plan,
 			 const NullableDatum *args, long limit)
@@ -385,7 +400,9 @@ run_prepared(const PlanQuery *query, SPIPlanPtr plan,
 		values[i] = args[i].value;
 		nulls[i] = args[i].isnull ? 'n' : ' ';
 	}
-	result = SPI_execute_plan(plan, values, nulls, query->read_only, limit);
+	result = query->newest ?
+		execute_newest(plan, values, nulls, limit) :
+		SPI_execute_plan(plan, values, nulls, query->read_only, limit);
 	if (result < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s",
 			 SPI_result_code_string(result));

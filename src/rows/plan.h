@@ -44,6 +44,7 @@ typedef struct PlanQuery
 	bool made;			/* for this run, the text in short-lived memory */
 	bool as_owner;		/* run it as the owner; errors lose details */
 	bool read_only;		/* for lookups of stable functions */
+	bool newest;		/* reads what is committed, whatever the isolation */
 	bool restricted;	/* as owner, who must not change the session */
 	bool custom;		/* plan anew for the values of every run */
 	const char *unique; /* if this constraint says that a value is taken, */

@@ -3,7 +3,7 @@
 \set prelude :testdir '/prelude.psql'
 \i :prelude
 
-SELECT plan(231);
+SELECT plan(265);
 
 -- The token of a transfer, read where its only copy is, as the owner may.
 CREATE SCHEMA h;
@@ -605,6 +605,102 @@ RESET customers.actor;
 SELECT is((SELECT requested_by FROM shop.order_transfer WHERE id = :t2b), 'anna@desk', 'request_order_transfer: requested_by is the actor');
 SELECT t.run_as('customers_clerk', format('SELECT customers.cancel_order_transfer(%s)', :t2b)) \gset
 SELECT is((SELECT resolved_by FROM shop.order_transfer WHERE id = :t2b), 'customers_clerk', 'cancel_order_transfer: resolved_by is the role without an actor');
+
+-- order_transfer_requested_rarely ------------------------------------------------------------------------
+INSERT INTO shop.customer (email, has_account, external_id) VALUES ('rita@example.com', true, 'ext-r') RETURNING id AS rita \gset
+INSERT INTO shop.orders (customer_id, status, currency_code, total, placed_at)
+	SELECT :rita, 'pending', 'EUR', 1, '2026-01-01' FROM generate_series(1, 2);
+SELECT min(id) AS o1, max(id) AS o2 FROM shop.orders WHERE customer_id = :rita \gset
+-- Asks about the order so often, and takes each request back.
+CREATE FUNCTION h.ask(bigint, int) RETURNS void LANGUAGE sql AS $$
+	SELECT customers.cancel_order_transfer(customers.request_order_transfer($1, 2)) FROM generate_series(1, $2)
+$$;
+SELECT lives_ok(format('SELECT h.ask(%s, 5)', :o1), 'order_transfer_requested_rarely: five requests, canceled');
+SELECT is(t.error(format('SELECT customers.request_order_transfer(%s, 2)', :o1)), '23514 order_transfer_requested_rarely',
+	'order_transfer_requested_rarely: the sixth, by function');
+SELECT is(t.error(format('INSERT INTO shop.order_transfer (order_id, to_customer_id) VALUES (%s, 2)', :o1)), '23514 order_transfer_requested_rarely',
+	'order_transfer_requested_rarely: the sixth, by INSERT');
+SELECT is(t.error(format('INSERT INTO shop.order_transfer (order_id, to_customer_id) VALUES (%s, 2) ON CONFLICT DO NOTHING', :o1)),
+	'23514 order_transfer_requested_rarely', 'order_transfer_requested_rarely: the sixth, by INSERT .. ON CONFLICT');
+SELECT is(t.error(format('SELECT customers.request_order_transfer(%s, 2)', :o1), 'customers_clerk'), '23514 order_transfer_requested_rarely',
+	'order_transfer_requested_rarely: the sixth, by a clerk');
+SELECT is(t.error(format('SELECT customers.request_order_transfer(%s, 3)', :o1)), '23514 order_transfer_requested_rarely',
+	'order_transfer_requested_rarely: to somebody else');
+SELECT is(t.message(format('SELECT customers.request_order_transfer(%s, 2)', :o1)),
+	format('the transfer of order %s was asked for 5 times in the last 24 hours |  | Repeat the request when the first of these is a day old (customers.transfer_requests_per_day). | shop.order_transfer.order_id', :o1),
+	'order_transfer_requested_rarely: message');
+SELECT is(t.error(format('SELECT customers.request_order_transfer(%s, 2)', :o2)), 'no error', 'order_transfer_requested_rarely: another order of the same owner');
+SELECT is(t.error(format('SELECT customers.request_order_transfer(%s, %s)', :o1, :rita)), '23514 order_transfer_not_to_owner',
+	'order_transfer_requested_rarely: the other rules come first');
+SELECT is(t.error(format('SELECT h.ask(%s, 4); SELECT customers.request_order_transfer(%s, 2); SELECT customers.request_order_transfer(%s, 2)', :o2, :o2, :o2)),
+	'23505 order_transfer_open_key', 'order_transfer_requested_rarely: an open one comes first');
+SELECT is(t.error(format('DELETE FROM shop.order_transfer WHERE order_id = %s', :o1)), '23514 order_transfer_state',
+	'order_transfer_requested_rarely: requests do not disappear');
+SELECT is(t.error(format($$UPDATE shop.order_transfer SET requested_at = '2020-01-01' WHERE order_id = %s$$, :o1)), '23514 order_transfer_id_fixed',
+	'order_transfer_requested_rarely: nor become older');
+SELECT is(t.error(format('UPDATE shop.order_transfer SET expires_at = NULL WHERE order_id = %s', :o1)), '23514 order_transfer_state',
+	'order_transfer_requested_rarely: nor become something else');
+SELECT ok((SELECT bool_and(requested_at > now()) FROM shop.order_transfer WHERE order_id = :o1),
+	'order_transfer_requested_rarely: requested_at is by the clock, a transaction may be days old');
+SELECT ok((SELECT bool_and(expires_at - requested_at = '7 days') FROM shop.order_transfer WHERE order_id = :o1),
+	'order_transfer_requested_rarely: and so is expires_at');
+SELECT is(t.error('SET customers.transfer_requests_per_day = 100'), '42501', 'order_transfer_requested_rarely: a superuser setting');
+SELECT is(t.error($$SET customers.transfer_ttl = '91 d'$$), '22023', 'order_transfer_not_expired: 90 days at most');
+SELECT is(t.error($$SET customers.transfer_ttl = '90 d'$$), 'no error', 'order_transfer_not_expired: which may be set');
+RESET SESSION AUTHORIZATION;
+SELECT is(t.error('SET LOCAL customers.transfer_requests_per_day = 100'), 'no error', 'order_transfer_requested_rarely: which a superuser sets');
+SELECT is(t.error('SET LOCAL customers.transfer_requests_per_day = 0'), '22023', 'order_transfer_requested_rarely: one at least');
+SET customers.transfer_requests_per_day = 6;
+SET SESSION AUTHORIZATION customers_owner;
+SELECT is(t.error(format('SELECT h.ask(%s, 1)', :o1)), 'no error', 'order_transfer_requested_rarely: the sixth, when six are allowed');
+SELECT is(t.error(format('SELECT h.ask(%s, 2)', :o1)), '23514 order_transfer_requested_rarely', 'order_transfer_requested_rarely: but not the seventh');
+RESET SESSION AUTHORIZATION;
+RESET customers.transfer_requests_per_day;
+SET SESSION AUTHORIZATION customers_owner;
+-- a rolled back request asked nobody
+SELECT lives_ok(format($$DO $do$ BEGIN
+	FOR n IN 1..6 LOOP
+		BEGIN
+			PERFORM h.ask(%s, 1);
+			RAISE division_by_zero;
+		EXCEPTION WHEN division_by_zero THEN NULL;
+		END;
+	END LOOP;
+END $do$ $$, :o2), 'order_transfer_requested_rarely: six requests that are rolled back');
+SELECT is(t.error(format('SELECT h.ask(%s, 5)', :o2)), 'no error', 'order_transfer_requested_rarely: do not count');
+-- history counts if it says that the owner was asked
+INSERT INTO shop.order_transfer (order_id, to_customer_id, status, resolved_at) SELECT :o2, 2, 'canceled', now() - '1 hour'::interval FROM generate_series(1, 6);
+INSERT INTO shop.order_transfer (order_id, to_customer_id, status, requested_at, expires_at, resolved_at)
+	SELECT :o2, 2, 'declined', now() - '25 hours'::interval, now(), now() - '1 hour'::interval FROM generate_series(1, 6);
+SELECT is(t.error(format('SELECT h.ask(%s, 5)', :o2)), 'no error', 'order_transfer_requested_rarely: history that does not say when it was requested, or that is older, does not count');
+SELECT is(t.error(format($$INSERT INTO shop.order_transfer (order_id, to_customer_id, status, requested_at, expires_at, resolved_at)
+	SELECT %s, 2, 'declined', now() - '23 hours'::interval, now(), now() - '1 hour'::interval FROM generate_series(1, 5);
+	SELECT h.ask(%s, 1)$$, :o2, :o2)), '23514 order_transfer_requested_rarely', 'order_transfer_requested_rarely: history of this day does');
+SELECT is(t.error(format($$INSERT INTO shop.order_transfer (order_id, to_customer_id, status, requested_at, expires_at, resolved_at)
+	VALUES (%s, 2, 'declined', now() + '1 day'::interval, now() + '2 days'::interval, now() - '1 hour'::interval)$$, :o2)), '23514 order_transfer_state',
+	'order_transfer_state: history was not requested in the future');
+SELECT is(t.error(format($$INSERT INTO shop.order_transfer (order_id, to_customer_id, status, requested_at, resolved_at)
+	VALUES (%s, 2, 'declined', 'infinity', now() - '1 hour'::interval)$$, :o2)), '23514 order_transfer_state',
+	'order_transfer_state: nor at the end of time');
+SELECT is(t.error(format($$INSERT INTO shop.order_transfer (order_id, to_customer_id, status, resolved_at)
+	VALUES (%s, 2, 'lost', now() - '1 hour'::interval)$$, :o2)), '23514 order_transfer_state', 'order_transfer_state: history has a status that there is');
+-- a day later
+ALTER TABLE shop.order_transfer DISABLE TRIGGER order_transfer_guard;
+UPDATE shop.order_transfer SET requested_at = requested_at - '1 day'::interval WHERE order_id = :o1;
+ALTER TABLE shop.order_transfer ENABLE TRIGGER order_transfer_guard;
+SELECT is(t.error(format('SELECT h.ask(%s, 5)', :o1)), 'no error', 'order_transfer_requested_rarely: a day later five more');
+
+-- values that only the table's owner can have put there
+SELECT is(t.error(format($$SELECT customers.request_order_transfer(%s, 2); UPDATE shop.order_transfer SET status = 'lost' WHERE order_id = %s AND status = 'requested'$$, :o2, :o2)),
+	'23514 order_transfer_state', 'order_transfer_state: a request ends with a status that there is');
+SELECT customers.request_order_transfer(:o2, 2) AS odd \gset
+SELECT h.token(:odd) AS token \gset
+ALTER TABLE shop.order_transfer DISABLE TRIGGER order_transfer_guard;
+UPDATE shop.order_transfer SET expires_at = NULL WHERE id = :odd;
+ALTER TABLE shop.order_transfer ENABLE TRIGGER order_transfer_guard;
+SELECT is(t.error(format('SELECT customers.accept_order_transfer(%s, %L)', :odd, :'token')), '23514 order_transfer_not_expired', 'order_transfer_not_expired: a request without an end is over');
+SELECT is(t.error(format($$UPDATE shop.orders SET status = 'canceled' WHERE id = %s$$, :o2)), 'no error', 'order_transfer_not_expired: its order can be canceled');
+SELECT is(t.error(format('SELECT customers.request_order_transfer(%s, 3)', :o2)), 'no error', 'order_transfer_not_expired: or asked about again');
 
 SELECT * FROM finish();
 ROLLBACK;

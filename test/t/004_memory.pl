@@ -69,6 +69,7 @@ $session->ask('CREATE PROCEDURE errors(last int) LANGUAGE plpgsql AS $$
 	INSERT INTO shop.orders (customer_id, email, status, currency_code, total, placed_at)
 		VALUES (1, \'c1@example.com\', \'pending\', \'EUR\', 1, \'2026-01-01\');
 	SELECT customers.create_customer(\'dup@example.com\');');
+$session->ask('SET customers.transfer_requests_per_day = 1000000;');
 $session->ask('CALL errors(500);');
 $early = $session->memory();
 $session->ask('CALL errors(2000);');

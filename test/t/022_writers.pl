@@ -65,6 +65,7 @@ sub write_all
 		SET lock_timeout = '1s';
 		SET statement_timeout = '20s';
 		SET customers.email_change_hold = 0;
+		SET customers.transfer_requests_per_day = 100;
 		SELECT customers.create_customer('writer$n\@example.com');
 		UPDATE shop.customer SET phone = '$n' WHERE id = 1;
 		SELECT customers.update_customer(1, '{"email": "owner$n\@example.com"}');
