@@ -27,6 +27,9 @@
 /* failures after which a delivery is given up */
 #define MAX_ATTEMPTS 12
 
+/* whoever may claim may also set attempts: no value of it stops the queue */
+#define MOST_COUNTED "1000000"
+
 #define FIRST_BACKOFF (30 * USECS_PER_SEC)
 #define LONGEST_BACKOFF USECS_PER_HOUR
 
@@ -84,7 +87,8 @@ static const PlanQuery lease_due = {
 		" WHERE d.subscription" EQ "$1 AND d.failed_at IS NULL"
 		" AND d.available_at" LE "$2"
 		" ORDER BY d.available_at LIMIT $3 FOR UPDATE OF d SKIP LOCKED)"
-		" UPDATE @store@.delivery d SET attempts = d.attempts" PLUS "1,"
+		" UPDATE @store@.delivery d SET attempts ="
+		" LEAST(GREATEST(d.attempts, 0), " MOST_COUNTED ")" PLUS "1,"
 		" available_at = $4, last_error = NULL"
 		" FROM due WHERE d.ctid" EQ "due.place"
 		" RETURNING d.id, d.event_id, due.type, d.attempts, due.customer_id,"
@@ -149,21 +153,16 @@ part_claimed(const PlanRows *rows, Claimed *live, Datum *gone)
 {
 	int n = 0;
 	int ngone = 0;
-	bool isnull;
 
 	for (uint64 i = 0; i < rows->count; i++)
 	{
-		Datum id = cust_plan_value(rows, i, 1, &isnull);
+		int64 id = cust_plan_int64(rows, i, 1);
 
-		if (!cust_plan_bool(rows, i, CLAIM_LIVE))
-		{
-			gone[ngone++] = id;
-			continue;
-		}
-		live[n++] = (Claimed){DatumGetTimestampTz(cust_plan_value(rows, i,
-																  CLAIM_DUE_AT,
-																  &isnull)),
-							  DatumGetInt64(id), i};
+		if (cust_plan_bool(rows, i, CLAIM_LIVE))
+			live[n++] = (Claimed){cust_plan_int64(rows, i, CLAIM_DUE_AT), id,
+								  i};
+		else
+			gone[ngone++] = Int64GetDatum(id);
 	}
 	qsort(live, n, sizeof(Claimed), compare_claimed);
 	return n;
@@ -187,22 +186,28 @@ emit_claimed(const PlanRows *rows, const Claimed *live, int n,
 	}
 }
 
-/* Drops deliveries that were met beyond their time, and others like them. */
-static void
+/*
+ * Drops deliveries that were met beyond their time, and others like them.
+ * Returns whether any went: the table's owner may see to it that none does.
+ */
+static bool
 drop_gone(const Store *store, Datum *ids, int n, const NullableDatum *due)
 {
 	ArrayType *gone = construct_array(ids, n, INT8OID, sizeof(int64),
 									  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
 	NullableDatum value = {PointerGetDatum(gone), false};
+	PlanRows rows = cust_plan_run(&delete_deliveries, &store->target, &value,
+								  0);
 
-	cust_plan_run(&delete_deliveries, &store->target, &value, 0);
 	cust_plan_run(&sweep_expired, &store->target, due, 0);
+	return rows.count > 0;
 }
 
 /*
  * Leases up to n due deliveries and returns them to the caller, and drops
  * those that it meets beyond their time.  Returns how many it handed out; sets
- * *more if there may be others.
+ * *more if there may be others.  Runs in an SPI connection of its own, for it
+ * is called as often as there are expired deliveries.
  */
 static int
 claim_some(FunctionCallInfo fcinfo, const Store *store, int n,
@@ -212,16 +217,21 @@ claim_some(FunctionCallInfo fcinfo, const Store *store, int n,
 							  {TimestampTzGetDatum(clock), false},
 							  {Int64GetDatum(n), false},
 							  {TimestampTzGetDatum(lease_end), false}};
-	PlanRows rows = cust_plan_run(&lease_due, &store->target, values, 0);
-	Claimed *live = palloc(Max(rows.count, 1) * sizeof(Claimed));
-	Datum *gone = palloc(Max(rows.count, 1) * sizeof(Datum));
-	int nlive = part_claimed(&rows, live, gone);
-	int ngone = (int) rows.count - nlive;
+	PlanRows rows;
+	Claimed *live;
+	Datum *gone;
+	int nlive;
+	int ngone;
 
-	if (ngone > 0)
-		drop_gone(store, gone, ngone, values);
+	cust_plan_begin();
+	rows = cust_plan_run(&lease_due, &store->target, values, 0);
+	live = palloc(Max(rows.count, 1) * sizeof(Claimed));
+	gone = palloc(Max(rows.count, 1) * sizeof(Datum));
+	nlive = part_claimed(&rows, live, gone);
+	ngone = (int) rows.count - nlive;
+	*more = ngone > 0 && drop_gone(store, gone, ngone, values);
 	emit_claimed(&rows, live, nlive, fcinfo);
-	*more = ngone > 0;
+	cust_plan_end();
 	return nlive;
 }
 
@@ -256,12 +266,12 @@ customers_claim_deliveries(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	cust_plan_begin();
 	cust_subscribed_expect(store, fcinfo->args[0]);
+	cust_plan_end();
 	while (wanted > 0 && more)
 	{
 		CHECK_FOR_INTERRUPTS();
 		wanted -= claim_some(fcinfo, store, wanted, clock, lease_end, &more);
 	}
-	cust_plan_end();
 	return (Datum) 0;
 }
 
@@ -305,10 +315,15 @@ static const PlanQuery schedule_delivery = {
 	.argtypes = {INT8OID, TEXTOID, TIMESTAMPTZOID},
 };
 
-/* a dead letter is read by people, who must not find the token */
+/*
+ * A dead letter is read by people, who must not find the token: what is no
+ * object goes whole.
+ */
 static const PlanQuery give_up_delivery = {
 	.text = "UPDATE @store@.delivery SET last_error = $2, failed_at = $3,"
-			" confidential = confidential" MINUS "'token'::pg_catalog.text"
+			" confidential ="
+			" CASE WHEN pg_catalog.jsonb_typeof(confidential)" EQ "'object'"
+			" THEN confidential" MINUS "'token'::pg_catalog.text END"
 			" WHERE id" EQ "$1",
 	.as_owner = true,
 	.nargs = 3,

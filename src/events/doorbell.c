@@ -24,7 +24,14 @@
 /* a queue fuller than this is left alone */
 #define MAX_QUEUE_USAGE 0.5
 
-/* What this transaction rang; lives in TopTransactionContext. */
+/* the longest payload that NOTIFY takes, in bytes; async.c keeps it to itself */
+#define MAX_PAYLOAD (BLCKSZ - NAMEDATALEN - 128 - 1)
+
+/*
+ * What this transaction rang; lives in TopTransactionContext.  What was rung
+ * in a savepoint that was rolled back still counts: a ring too few costs a
+ * hint, and equal ones are rung again.
+ */
 typedef struct Rings
 {
 	bool queue_full;
@@ -110,9 +117,14 @@ cust_doorbell_ring(const char *store, const char *subscription,
 				   const char *type, int64 order_id, int64 transfer_id)
 {
 	Rings *now;
+	char *channel;
 	char *payload;
 
 	if (!cust_guc_notify)
+		return;
+	/* a schema may be renamed to what is too long for a store */
+	channel = psprintf("customers_%s", store);
+	if (strlen(channel) >= NAMEDATALEN)
 		return;
 	now = current_rings();
 	if (now->queue_full)
@@ -120,5 +132,6 @@ cust_doorbell_ring(const char *store, const char *subscription,
 	payload = make_payload(subscription, type, order_id, transfer_id);
 	if (!may_ring_detailed(now, payload))
 		payload = make_payload(subscription, type, 0, 0);
-	Async_Notify(psprintf("customers_%s", store), payload);
+	if (strlen(payload) <= MAX_PAYLOAD)
+		Async_Notify(channel, payload);
 }

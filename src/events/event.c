@@ -21,6 +21,7 @@
 #include "utils/tuplestore.h"
 #include "values/email.h"
 #include "values/handover.h"
+#include "values/token.h"
 
 /* ------------------------------------------------------------------------
  * Reading changed rows
@@ -114,6 +115,8 @@ cust_event_record(FunctionCallInfo fcinfo, StoreTable table, int operations,
 			MemoryContextSwitchTo(recorder.context);
 			describe(&recorder, &row);
 			MemoryContextSwitchTo(context);
+			cust_record_tidy(&recorder);
+			MemoryContextSwitchTo(context);
 		} while (next_row(&row));
 		cust_record_end(&recorder);
 	}
@@ -158,15 +161,22 @@ cust_event_addressees(const char *first, const char *second)
 
 /*
  * The clear text of the token whose hash is in a column of the new row, to be
- * cleared by the caller; NULL if the row was not inserted with it.
+ * cleared by the caller; NULL if the row was not inserted with it, or the
+ * table's owner put something else in its place.
  */
 char *
 cust_event_take_token(const ChangedRow *row, int column)
 {
 	bool isnull;
-	Datum hash = cust_event_value(row, row->new, column, &isnull);
+	Datum value = cust_event_value(row, row->new, column, &isnull);
+	bytea *hash;
 
-	return isnull ? NULL : cust_handover_take(DatumGetByteaPP(hash));
+	if (isnull)
+		return NULL;
+	hash = DatumGetByteaPP(value);
+	if (VARSIZE_ANY_EXHDR(hash) != CUST_TOKEN_HASH_LENGTH)
+		return NULL;
+	return cust_handover_take(hash);
 }
 
 /* A time as JSON has it. */

@@ -10,6 +10,7 @@
 #include "catalog/pg_type_d.h"
 #include "events/event.h"
 #include "guc.h"
+#include "miscadmin.h"
 #include "rows/idlist.h"
 #include "utils/tuplestore.h"
 
@@ -259,12 +260,14 @@ add_removed(Recorder *recorder, RemovedMembers *removed)
 	}
 	MemoryContextSwitchTo(before);
 	removed->n = 0;
+	cust_record_tidy(recorder);
 }
 
 /* Records the rows of the transition table, a batch at a time. */
 static void
 record_removed(FunctionCallInfo fcinfo)
 {
+	MemoryContext context = CurrentMemoryContext;
 	RemovedMembers *removed = palloc(sizeof(RemovedMembers));
 	Tuplestorestate *rows;
 	TriggerRow trigger;
@@ -283,14 +286,17 @@ record_removed(FunctionCallInfo fcinfo)
 	row.old = MakeSingleTupleTableSlot(trigger.desc, &TTSOpsMinimalTuple);
 	removed->n = 0;
 	cust_record_begin(&recorder, cust_store_of(trigger.data->tg_relation));
+	MemoryContextSwitchTo(context);
 	while (tuplestore_gettupleslot(rows, true, false, row.old))
 	{
+		CHECK_FOR_INTERRUPTS();
 		removed->groups[removed->n] = cust_event_id(&row, row.old,
 													MEMBER_GROUP_ID);
 		removed->customers[removed->n++] = cust_event_id(&row, row.old,
 														 MEMBER_CUSTOMER_ID);
 		if (removed->n == BATCH)
 			add_removed(&recorder, removed);
+		MemoryContextSwitchTo(context);
 	}
 	add_removed(&recorder, removed);
 	cust_record_end(&recorder);

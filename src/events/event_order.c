@@ -100,7 +100,9 @@ approval_request(Recorder *recorder, const ChangedRow *row,
 	cust_json_text(&confidential, "description",
 				   cust_event_text(row, row->new, TRANSFER_DESCRIPTION));
 	cust_json_text(&confidential, "expires_at",
-				   cust_event_time_text(draft->expires_at));
+				   draft->expires_at != 0 ?
+					   cust_event_time_text(draft->expires_at) :
+					   NULL);
 	result = cust_json_end(&confidential);
 	if (token)
 		explicit_bzero(token, strlen(token));
@@ -127,29 +129,58 @@ transfer_outcome(Recorder *recorder, const ChangedRow *row,
 	return cust_json_end(&confidential);
 }
 
+/* The type of the event that ends a request; NULL if it is none. */
+static const char *
+ending_event(const char *before, const char *after)
+{
+	static const char *const types[][2] = {
+		{"accepted", "order.transfer_accepted"},
+		{"declined", "order.transfer_declined"},
+		{"canceled", "order.transfer_canceled"},
+		{"expired", "order.transfer_expired"},
+	};
+
+	if (before == NULL || after == NULL || strcmp(before, "requested") != 0)
+		return NULL;
+	for (size_t i = 0; i < lengthof(types); i++)
+	{
+		if (strcmp(after, types[i][0]) == 0)
+			return types[i][1];
+	}
+	return NULL;
+}
+
+/* Only a request and its one end are events; NULL for the rest. */
+static const char *
+type_of_change(const ChangedRow *row)
+{
+	const char *after = cust_event_text(row, row->new, TRANSFER_STATUS);
+
+	if (row->old != NULL)
+		return ending_event(cust_event_text(row, row->old, TRANSFER_STATUS),
+							after);
+	return after != NULL && strcmp(after, "requested") == 0 ?
+		"order.transfer_requested" :
+		NULL;
+}
+
 static void
 describe_transfer(Recorder *recorder, const ChangedRow *row)
 {
 	/* a deleted customer is gone from the new row already */
 	TupleTableSlot *known = row->old ? row->old : row->new;
-	char *status = cust_event_text(row, row->new, TRANSFER_STATUS);
-	bool requested = strcmp(status, "requested") == 0;
+	bool requested = row->old == NULL;
 	EventDraft draft = {
-		.type = psprintf("order.transfer_%s", status),
-		.customer_id = cust_event_id(row, known, TRANSFER_FROM_CUSTOMER_ID),
-		.order_id = cust_event_id(row, known, TRANSFER_ORDER_ID),
-		.transfer_id = cust_event_id(row, known, TRANSFER_ID),
-		.other_person_id = cust_event_id(row, known, TRANSFER_TO_CUSTOMER_ID),
+		.type = type_of_change(row),
 	};
 	JsonObject payload;
 
-	/* only a request and its one end are events; history is neither */
-	if (row->old == NULL ?
-			!requested :
-			(requested ||
-			 strcmp(cust_event_text(row, row->old, TRANSFER_STATUS),
-					"requested") != 0))
+	if (draft.type == NULL)
 		return;
+	draft.customer_id = cust_event_id(row, known, TRANSFER_FROM_CUSTOMER_ID);
+	draft.order_id = cust_event_id(row, known, TRANSFER_ORDER_ID);
+	draft.transfer_id = cust_event_id(row, known, TRANSFER_ID);
+	draft.other_person_id = cust_event_id(row, known, TRANSFER_TO_CUSTOMER_ID);
 	cust_event_begin_payload(&payload, draft.customer_id, draft.order_id);
 	cust_json_int64(&payload, "transfer_id", draft.transfer_id);
 	if (draft.other_person_id != 0)

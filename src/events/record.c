@@ -3,8 +3,10 @@
  *		Writes events and their deliveries as the store's owner, and rings the
  *		doorbell.
  *
- * Called by event, once a statement: begin, add the events of each row, end.
- * A delivery is made for each subscription with a pattern that matches.
+ * Called by event, once a statement: begin, add the events of each row and
+ * tidy, end.  A delivery is made for each subscription with a pattern that
+ * matches.  Rows, and what they hold, are as many as a user makes them, and
+ * subscriptions as the store's owner does: so both are written in batches.
  */
 #include "postgres.h"
 
@@ -14,15 +16,19 @@
 #include "events/record.h"
 #include "events/subscribed.h"
 #include "guc.h"
+#include "miscadmin.h"
 #include "rows/insert.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-/* events written at a time, and how many drafts there is room for at first */
+/* rows written at a time, and how many drafts there is room for at first */
 #define BATCH 1000
 #define FIRST_DRAFTS 8
+
+/* drafts that hold more are written before there are so many */
+#define MAX_DRAFT_BYTES ((Size) 8 * 1024 * 1024)
 
 /* in the order of the columns, as all that inserts by cust_insert_rows */
 static const InsertInto into_event = {
@@ -65,16 +71,17 @@ static const InsertInto into_delivery = {
 void
 cust_record_begin(Recorder *recorder, const Store *store)
 {
-	cust_plan_begin();
 	recorder->store = store;
 	recorder->subscriptions = NIL;
 	recorder->subscriptions_read = false;
 	recorder->ndrafts = 0;
 	recorder->capacity = 0;
 	recorder->drafts = NULL;
+	recorder->base = CurrentMemoryContext;
 	recorder->context = AllocSetContextCreate(CurrentMemoryContext,
 											  "customers events",
 											  ALLOCSET_DEFAULT_SIZES);
+	cust_plan_begin();
 }
 
 /* Read once a statement, by the first that asks. */
@@ -85,7 +92,7 @@ subscriptions(Recorder *recorder)
 
 	if (recorder->subscriptions_read)
 		return recorder->subscriptions;
-	before = MemoryContextSwitchTo(MemoryContextGetParent(recorder->context));
+	before = MemoryContextSwitchTo(recorder->base);
 	recorder->subscriptions = cust_subscribed_read(recorder->store);
 	recorder->subscriptions_read = true;
 	MemoryContextSwitchTo(before);
@@ -111,12 +118,24 @@ cust_record_wanted(Recorder *recorder, const char *type)
  * ------------------------------------------------------------------------
  */
 
-/* An id, or NULL for 0. */
+/* The id of something that an event is about, or NULL for 0. */
 static void
-set_id(InsertRow *row, int column, int64 id)
+set_subject(InsertRow *row, int column, int64 id)
 {
 	row->values[column] = Int64GetDatum(id);
 	row->nulls[column] = id == 0;
+}
+
+/*
+ * Raises 3F000 unless the store is what it was: the triggers of its owner, who
+ * may drop a table or a sequence, run whenever something was written.
+ */
+static void
+expect_unchanged(const Recorder *recorder)
+{
+	const PlanTarget *target = &recorder->store->target;
+
+	target->expect_unchanged(target);
 }
 
 /* Writes the event of each draft, and notes its id in the draft. */
@@ -129,6 +148,7 @@ write_events(Recorder *recorder)
 	Datum actor = CStringGetTextDatum(cust_guc_current_actor());
 	Datum now = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 
+	expect_unchanged(recorder);
 	for (int i = 0; i < recorder->ndrafts; i++)
 	{
 		EventDraft *draft = &recorder->drafts[i];
@@ -136,10 +156,10 @@ write_events(Recorder *recorder)
 
 		memset(row->nulls, false, sizeof(row->nulls));
 		draft->id = nextval_internal(sequence, false);
-		set_id(row, EVENT_ID, draft->id);
+		row->values[EVENT_ID] = Int64GetDatum(draft->id);
 		row->values[EVENT_TYPE] = CStringGetTextDatum(draft->type);
-		set_id(row, EVENT_CUSTOMER_ID, draft->customer_id);
-		set_id(row, EVENT_ORDER_ID, draft->order_id);
+		set_subject(row, EVENT_CUSTOMER_ID, draft->customer_id);
+		set_subject(row, EVENT_ORDER_ID, draft->order_id);
 		row->values[EVENT_ROLE] = role;
 		row->values[EVENT_ACTOR] = actor;
 		row->values[EVENT_PAYLOAD] = draft->payload;
@@ -169,13 +189,32 @@ person_ids(const EventDraft *draft)
 										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
+/*
+ * Does it tell somebody of what another did with his account or address?  He
+ * must be able to learn of it while a redirected letter is still held back.
+ */
+static bool
+is_warning(const char *type)
+{
+	static const char ending[] = ".email_changed";
+	size_t length = strlen(type);
+
+	return strncmp(type, "account.", strlen("account.")) == 0 ||
+		(length >= strlen(ending) &&
+		 strcmp(type + length - strlen(ending), ending) == 0);
+}
+
+/* By the clock: the transaction may have begun long ago. */
 static TimestampTz
 delivery_expiry(const EventDraft *draft)
 {
+	int64 seconds = cust_guc_delivery_ttl;
+
 	if (draft->expires_at != 0)
 		return draft->expires_at;
-	return GetCurrentTransactionStartTimestamp() +
-		(int64) cust_guc_delivery_ttl * USECS_PER_SEC;
+	if (is_warning(draft->type))
+		seconds = Max(seconds, cust_guc_email_change_hold);
+	return GetCurrentTimestamp() + seconds * USECS_PER_SEC;
 }
 
 static void
@@ -186,9 +225,10 @@ fill_delivery(const Recorder *recorder, const EventDraft *draft,
 	Datum now = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 
 	memset(row->nulls, false, sizeof(row->nulls));
-	set_id(row, DELIVERY_ID, nextval_internal(sequence, false));
+	row->values[DELIVERY_ID] = Int64GetDatum(
+		nextval_internal(sequence, false));
 	row->values[DELIVERY_SUBSCRIPTION] = subscription->name;
-	set_id(row, DELIVERY_EVENT_ID, draft->id);
+	row->values[DELIVERY_EVENT_ID] = Int64GetDatum(draft->id);
 	row->values[DELIVERY_PERSON_IDS] = person_ids(draft);
 	row->values[DELIVERY_CONFIDENTIAL] = draft->confidential;
 	row->nulls[DELIVERY_CONFIDENTIAL] = draft->confidential == 0;
@@ -231,18 +271,68 @@ ring(const Recorder *recorder, const Subscription *subscription,
 						   draft->type, draft->order_id, draft->transfer_id);
 }
 
+/* Deliveries on their way into their table, in a context of their own. */
+typedef struct DeliveryBatch
+{
+	MemoryContext context;
+	int n;
+	int capacity;
+	InsertRow *rows;
+} DeliveryBatch;
+
+static void
+write_batch(Recorder *recorder, DeliveryBatch *batch)
+{
+	if (batch->n > 0)
+		cust_insert_rows(&into_delivery, &recorder->store->target,
+						 recorder->store->tables[STORE_DELIVERY], batch->rows,
+						 batch->n);
+	batch->n = 0;
+	MemoryContextReset(batch->context);
+}
+
+static void
+add_delivery(Recorder *recorder, const EventDraft *draft,
+			 const Subscription *subscription, DeliveryBatch *batch)
+{
+	MemoryContext before;
+
+	CHECK_FOR_INTERRUPTS();
+	if (batch->n == 0)
+		expect_unchanged(recorder);
+	before = MemoryContextSwitchTo(batch->context);
+	fill_delivery(recorder, draft, subscription, &batch->rows[batch->n++]);
+	ring(recorder, subscription, draft);
+	if (batch->n == batch->capacity)
+		write_batch(recorder, batch);
+	MemoryContextSwitchTo(before);
+}
+
+/* For as many deliveries, a batch at a time. */
+static DeliveryBatch *
+open_batch(int64 deliveries)
+{
+	DeliveryBatch *batch = palloc(sizeof(DeliveryBatch));
+
+	batch->n = 0;
+	batch->capacity = (int) Min(deliveries, BATCH);
+	batch->rows = palloc(batch->capacity * sizeof(InsertRow));
+	batch->context = AllocSetContextCreate(CurrentMemoryContext,
+										   "customers deliveries",
+										   ALLOCSET_DEFAULT_SIZES);
+	return batch;
+}
+
 /* Makes a delivery of each draft for each subscription that wants it. */
 static void
 write_deliveries(Recorder *recorder)
 {
 	List *all = subscriptions(recorder);
 	bool *wants = palloc(list_length(all) * sizeof(bool) + 1);
-	InsertRow *rows = NULL;
-	int n = 0;
+	DeliveryBatch *batch = NULL;
 
 	for (int i = 0; i < recorder->ndrafts; i++)
 	{
-		EventDraft *draft = &recorder->drafts[i];
 		ListCell *cell;
 
 		find_wants(recorder, i, all, wants);
@@ -250,18 +340,14 @@ write_deliveries(Recorder *recorder)
 		{
 			if (!wants[foreach_current_index(cell)])
 				continue;
-			if (rows == NULL)
-				rows = palloc_extended((Size) recorder->ndrafts *
-										   list_length(all) *
-										   sizeof(InsertRow),
-									   MCXT_ALLOC_HUGE);
-			fill_delivery(recorder, draft, lfirst(cell), &rows[n++]);
-			ring(recorder, lfirst(cell), draft);
+			if (batch == NULL)
+				batch = open_batch((int64) recorder->ndrafts *
+								   list_length(all));
+			add_delivery(recorder, &recorder->drafts[i], lfirst(cell), batch);
 		}
 	}
-	if (n > 0)
-		cust_insert_rows(&into_delivery, &recorder->store->target,
-						 recorder->store->tables[STORE_DELIVERY], rows, n);
+	if (batch != NULL)
+		write_batch(recorder, batch);
 }
 
 /* ------------------------------------------------------------------------
@@ -269,28 +355,30 @@ write_deliveries(Recorder *recorder)
  * ------------------------------------------------------------------------
  */
 
-/* Writes the drafts and forgets them. */
+/*
+ * Writes the drafts and forgets them, and with them what statements returned
+ * for them.
+ */
 static void
 flush(Recorder *recorder)
 {
-	MemoryContext before;
-
-	if (recorder->ndrafts == 0)
-		return;
-	before = MemoryContextSwitchTo(recorder->context);
-	write_events(recorder);
-	write_deliveries(recorder);
+	MemoryContextSwitchTo(recorder->context);
+	if (recorder->ndrafts > 0)
+	{
+		write_events(recorder);
+		write_deliveries(recorder);
+	}
 	recorder->ndrafts = 0;
 	recorder->capacity = 0;
 	recorder->drafts = NULL;
-	MemoryContextSwitchTo(before);
+	MemoryContextSwitchTo(recorder->base);
 	MemoryContextReset(recorder->context);
 }
 
 static void
 make_room(Recorder *recorder)
 {
-	int capacity = Min(Max(FIRST_DRAFTS, 4 * recorder->capacity), BATCH);
+	int capacity = Max(FIRST_DRAFTS, 4 * recorder->capacity);
 	EventDraft *drafts = MemoryContextAlloc(recorder->context,
 											capacity * sizeof(EventDraft));
 
@@ -308,14 +396,29 @@ cust_record_add(Recorder *recorder, const EventDraft *draft)
 	if (recorder->ndrafts == recorder->capacity)
 		make_room(recorder);
 	recorder->drafts[recorder->ndrafts++] = *draft;
-	if (recorder->ndrafts == BATCH)
-		flush(recorder);
 }
 
-/* Writes what is left and closes the connection. */
+/*
+ * To be called after each row, or after a few: writes the drafts when they are
+ * many.  What is in recorder->context is gone then.
+ */
+void
+cust_record_tidy(Recorder *recorder)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (recorder->ndrafts < BATCH &&
+		MemoryContextMemAllocated(recorder->context, false) < MAX_DRAFT_BYTES)
+		return;
+	flush(recorder);
+	cust_plan_end();
+	cust_plan_begin();
+}
+
+/* Writes what is left and closes the SPI connection. */
 void
 cust_record_end(Recorder *recorder)
 {
 	flush(recorder);
 	cust_plan_end();
+	MemoryContextDelete(recorder->context);
 }

@@ -28,6 +28,7 @@ typedef struct Recorder
 	const Store *store;
 	List *subscriptions;
 	bool subscriptions_read;
+	MemoryContext base;	   /* holds the subscriptions */
 	MemoryContext context; /* holds the drafts until they are written */
 	int ndrafts;
 	int capacity;
@@ -37,6 +38,7 @@ typedef struct Recorder
 extern void cust_record_begin(Recorder *recorder, const Store *store);
 extern bool cust_record_wanted(Recorder *recorder, const char *type);
 extern void cust_record_add(Recorder *recorder, const EventDraft *draft);
+extern void cust_record_tidy(Recorder *recorder);
 extern void cust_record_end(Recorder *recorder);
 
 #endif /* CUSTOMERS_RECORD_H */

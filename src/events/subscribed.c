@@ -7,21 +7,39 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/pg_type_d.h"
 #include "compat.h"
 #include "events/subscribed.h"
+#include "miscadmin.h"
 #include "rows/trigger.h"
+#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
 #include "utils/snapmgr.h"
+#include "values/space.h"
 
 /* ------------------------------------------------------------------------
  * Which there are
  * ------------------------------------------------------------------------
  */
+
+/*
+ * The value of a column that holds no more than max bytes; NULL if it is NULL
+ * or larger.  A copy: rows may go while it is used.
+ */
+static struct varlena *
+bounded_value(TupleTableSlot *slot, AttrNumber attnum, Size max)
+{
+	bool isnull;
+	Datum value = slot_getattr(slot, attnum, &isnull);
+
+	if (isnull || toast_raw_datum_size(value) - VARHDRSZ > max)
+		return NULL;
+	return PG_DETOAST_DATUM_COPY(value);
+}
 
 static void
 set_patterns(Subscription *subscription, ArrayType *types)
@@ -30,34 +48,65 @@ set_patterns(Subscription *subscription, ArrayType *types)
 	bool *nulls;
 	int n;
 
+	subscription->npatterns = 0;
+	if (types == NULL || ARR_ELEMTYPE(types) != TEXTOID)
+		return;
 	deconstruct_array(types, TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls,
 					  &n);
 	subscription->patterns = palloc(n * sizeof(char *));
-	subscription->npatterns = 0;
 	for (int i = 0; i < n; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (!nulls[i])
 			subscription->patterns[subscription->npatterns++] =
 				TextDatumGetCString(values[i]);
 	}
 }
 
-static Subscription *
-make_subscription(TupleTableSlot *slot, const ShapeMap *map)
+/*
+ * Adds the subscription of a row.  One without a name or patterns, or with
+ * more of them than there can be, wants nothing: the table's constraints are
+ * its owner's to drop.
+ */
+static List *
+add_subscription(List *subscriptions, TupleTableSlot *slot,
+				 const ShapeMap *map)
 {
-	Subscription *subscription = palloc(sizeof(Subscription));
+	Subscription *subscription;
+	struct varlena *name = bounded_value(slot, map->attnums[SUBSCRIPTION_NAME],
+										 SUBSCRIPTION_NAME_MAX);
 	bool isnull;
+	Datum doorbell;
 
-	subscription->name =
-		datumCopy(slot_getattr(slot, map->attnums[SUBSCRIPTION_NAME], &isnull),
-				  false, -1);
-	subscription->doorbell = DatumGetBool(
-		slot_getattr(slot, map->attnums[SUBSCRIPTION_DOORBELL], &isnull));
+	if (name == NULL ||
+		cust_is_blank(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)))
+		return subscriptions;
+	subscription = palloc(sizeof(Subscription));
+	subscription->name = PointerGetDatum(name);
+	doorbell = slot_getattr(slot, map->attnums[SUBSCRIPTION_DOORBELL],
+							&isnull);
+	subscription->doorbell = !isnull && DatumGetBool(doorbell);
 	set_patterns(subscription,
-				 DatumGetArrayTypeP(
-					 slot_getattr(slot, map->attnums[SUBSCRIPTION_EVENT_TYPES],
-								  &isnull)));
-	return subscription;
+				 (ArrayType *)
+					 bounded_value(slot,
+								   map->attnums[SUBSCRIPTION_EVENT_TYPES],
+								   SUBSCRIPTION_PATTERNS_MAX));
+	return subscription->npatterns > 0 ? lappend(subscriptions, subscription) :
+										 subscriptions;
+}
+
+/*
+ * The table, which its owner may have dropped or replaced since the store was
+ * verified.
+ */
+static Relation
+open_table(const Store *store)
+{
+	Oid relid = store->tables[STORE_SUBSCRIPTION];
+
+	LockRelationOid(relid, AccessShareLock);
+	store->target.expect_unchanged(&store->target);
+	return table_open(relid, NoLock);
 }
 
 /*
@@ -68,8 +117,7 @@ make_subscription(TupleTableSlot *slot, const ShapeMap *map)
 List *
 cust_subscribed_read(const Store *store)
 {
-	Relation rel = table_open(store->tables[STORE_SUBSCRIPTION],
-							  AccessShareLock);
+	Relation rel = open_table(store);
 	ShapeMap map = cust_shape_map(rel, &cust_layout[STORE_SUBSCRIPTION]);
 	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TableScanDesc scan = cust_beginscan(rel, snapshot);
@@ -77,7 +125,10 @@ cust_subscribed_read(const Store *store)
 	List *subscriptions = NIL;
 
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
-		subscriptions = lappend(subscriptions, make_subscription(slot, &map));
+	{
+		CHECK_FOR_INTERRUPTS();
+		subscriptions = add_subscription(subscriptions, slot, &map);
+	}
 	ExecDropSingleTupleTableSlot(slot);
 	table_endscan(scan);
 	UnregisterSnapshot(snapshot);
@@ -106,6 +157,8 @@ matches(const char *pattern, const char *s)
 		}
 		else if (star != NULL)
 		{
+			/* the square of two lengths that users choose */
+			CHECK_FOR_INTERRUPTS();
 			pattern = star;
 			s = ++resume;
 		}
@@ -123,6 +176,7 @@ cust_subscribed_wants(const Subscription *subscription, const char *type)
 {
 	for (int i = 0; i < subscription->npatterns; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (matches(subscription->patterns[i], type))
 			return true;
 	}

@@ -7,6 +7,12 @@
 
 #include "stores/store.h"
 
+/* longest name, in bytes, as the table's CHECK has it */
+#define SUBSCRIPTION_NAME_MAX 200
+
+/* most bytes of all patterns of a subscription */
+#define SUBSCRIPTION_PATTERNS_MAX (1024 * 1024)
+
 typedef struct Subscription
 {
 	Datum name; /* text */

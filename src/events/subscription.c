@@ -10,13 +10,11 @@
 #include "catalog/pg_type_d.h"
 #include "events/subscribed.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 #include "values/space.h"
-
-/* as the table's CHECK has it */
-#define MAX_NAME 200
 
 /* ------------------------------------------------------------------------
  * Subscribing
@@ -38,9 +36,9 @@ check_name(text *name)
 {
 	if (cust_is_blank(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)))
 		cust_report_argument(NULL, "name must not be blank");
-	if (VARSIZE_ANY_EXHDR(name) > MAX_NAME)
+	if (VARSIZE_ANY_EXHDR(name) > SUBSCRIPTION_NAME_MAX)
 		cust_report_argument(NULL, "name must not be longer than %d bytes",
-							 MAX_NAME);
+							 SUBSCRIPTION_NAME_MAX);
 }
 
 static void
@@ -52,6 +50,10 @@ check_patterns(ArrayType *patterns)
 	bool *nulls;
 	int n;
 
+	if (VARSIZE_ANY_EXHDR(patterns) > SUBSCRIPTION_PATTERNS_MAX)
+		cust_report_argument(hint,
+							 "event_types must not be larger than %d bytes",
+							 SUBSCRIPTION_PATTERNS_MAX);
 	deconstruct_array(patterns, TEXTOID, -1, false, TYPALIGN_INT, &values,
 					  &nulls, &n);
 	if (n == 0)
@@ -60,6 +62,7 @@ check_patterns(ArrayType *patterns)
 	{
 		text *pattern = nulls[i] ? NULL : DatumGetTextPP(values[i]);
 
+		CHECK_FOR_INTERRUPTS();
 		if (pattern == NULL)
 			cust_report_argument(hint, "event_types must not contain null");
 		if (cust_is_blank(VARDATA_ANY(pattern), VARSIZE_ANY_EXHDR(pattern)))
@@ -187,12 +190,16 @@ static const PlanQuery select_status = {
 			"),"
 			" pg_catalog.count(d.failed_at),"
 			" $1" MINUS
-			"pg_catalog.min(d.available_at) FILTER (WHERE " IS_WAITING "),"
-			" (pg_catalog.array_agg(d.last_error"
-			" ORDER BY COALESCE(d.failed_at, d.available_at) DESC)"
-			" FILTER (WHERE d.last_error IS NOT NULL))[1]"
+			"pg_catalog.min(d.available_at) FILTER (WHERE " IS_WAITING
+			" AND pg_catalog.isfinite(d.available_at)),"
+			" pg_catalog.min(e.last_error)"
 			" FROM @store@.subscription s"
 			" LEFT JOIN @store@.delivery d ON d.subscription" EQ "s.name"
+			" LEFT JOIN (SELECT DISTINCT ON (f.subscription)"
+			" f.subscription, f.last_error FROM @store@.delivery f"
+			" WHERE f.last_error IS NOT NULL ORDER BY f.subscription,"
+			" COALESCE(f.failed_at, f.available_at) DESC) AS e"
+			" ON e.subscription" EQ "s.name"
 			" GROUP BY s.name ORDER BY s.name COLLATE pg_catalog.\"C\"",
 	.read_only = true,
 	.nargs = 1,

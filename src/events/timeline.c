@@ -10,6 +10,7 @@
 #include "catalog/pg_type_d.h"
 #include "funcapi.h"
 #include "guc.h"
+#include "miscadmin.h"
 #include "rows/page.h"
 #include "rows/pagerows.h"
 #include "rows/trigger.h"
@@ -64,7 +65,7 @@ purge_is_allowed(const TriggerRow *row)
 	Datum created_at = cust_trigger_old(row, EVENT_CREATED_AT, &isnull);
 	Datum before;
 
-	if (cust_guc_purge_before[0] == '\0')
+	if (isnull || cust_guc_purge_before[0] == '\0')
 		return false;
 	before = DirectFunctionCall3(timestamptz_in,
 								 CStringGetDatum(cust_guc_purge_before),
@@ -124,7 +125,7 @@ customers_event_guard(PG_FUNCTION_ARGS)
  * ------------------------------------------------------------------------
  */
 
-/* events looked at together */
+/* events, or deliveries, looked at together */
 #define LOOK_AT 10000
 
 static const PlanQuery select_undelivered = {
@@ -144,7 +145,13 @@ next_deleted(const TriggerRow *row, TupleTableSlot *slot, Datum *ids)
 
 	while (n < LOOK_AT &&
 		   tuplestore_gettupleslot(row->data->tg_oldtable, true, false, slot))
-		ids[n++] = slot_getattr(slot, row->map.attnums[EVENT_ID], &isnull);
+	{
+		Datum id = slot_getattr(slot, row->map.attnums[EVENT_ID], &isnull);
+
+		CHECK_FOR_INTERRUPTS();
+		if (!isnull)
+			ids[n++] = id;
+	}
 	return n;
 }
 
@@ -152,14 +159,15 @@ next_deleted(const TriggerRow *row, TupleTableSlot *slot, Datum *ids)
 static void
 expect_delivered(const TriggerRow *row, const Store *store, Datum *ids, int n)
 {
-	NullableDatum values[] =
-		{{PointerGetDatum(construct_array(ids, n, INT8OID, sizeof(int64),
-										  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE)),
-		  false},
-		 {TimestampTzGetDatum(GetCurrentTimestamp()), false}};
+	NullableDatum values[2] = {0};
 	PlanRows rows;
 
+	/* the array is gone with the connection: there may be many of them */
 	cust_plan_begin();
+	values[0].value = PointerGetDatum(
+		construct_array(ids, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
+						TYPALIGN_DOUBLE));
+	values[1].value = TimestampTzGetDatum(GetCurrentTimestamp());
 	rows = cust_plan_run(&select_undelivered, &store->target, values, 1);
 	if (rows.count > 0)
 		report_append_only(
@@ -252,14 +260,44 @@ customers_customer_timeline(PG_FUNCTION_ARGS)
  * ------------------------------------------------------------------------
  */
 
+/* the next of them in the order of their ids, whichever way they go */
 static const PlanQuery delete_expired = {
-	.text = "DELETE FROM @store@.delivery WHERE id" EQ "ANY (ARRAY("
-			" SELECT id FROM @store@.delivery WHERE expires_at" LE "$1"
-			" ORDER BY id FOR UPDATE SKIP LOCKED))",
+	.text = "WITH expired AS MATERIALIZED ("
+			" SELECT id FROM @store@.delivery"
+			" WHERE id" GT "$2 AND expires_at" LE "$1"
+			" ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED),"
+			" gone AS (DELETE FROM @store@.delivery WHERE id" EQ
+			"ANY (ARRAY(SELECT id FROM expired)))"
+			" SELECT pg_catalog.max(id) FROM expired",
 	.as_owner = true,
-	.nargs = 1,
-	.argtypes = {TIMESTAMPTZOID},
+	.nargs = 3,
+	.argtypes = {TIMESTAMPTZOID, INT8OID, INT8OID},
 };
+
+/* Drops the deliveries that have expired, a batch at a time. */
+static void
+drop_expired(const Store *store, NullableDatum now)
+{
+	int64 last = PG_INT64_MIN;
+	bool more;
+
+	do
+	{
+		PlanRows rows;
+
+		CHECK_FOR_INTERRUPTS();
+		cust_plan_begin();
+		rows = cust_plan_run(&delete_expired, &store->target,
+							 (NullableDatum[]){now,
+											   {Int64GetDatum(last), false},
+											   {Int64GetDatum(LOOK_AT),
+												false}},
+							 0);
+		more = !cust_plan_is_null(&rows, 0, 1);
+		last = cust_plan_int64(&rows, 0, 1);
+		cust_plan_end();
+	} while (more);
+}
 
 static const PlanQuery delete_events = {
 	.text = "DELETE FROM @store@.event e WHERE e.created_at" LT "$1"
@@ -289,8 +327,8 @@ customers_purge_events(PG_FUNCTION_ARGS)
 	values[1].isnull = false;
 	/* ISO 8601 with the offset, which reads the same in any DateStyle */
 	JsonEncodeDateTime(before, values[0].value, TIMESTAMPTZOID, NULL);
+	drop_expired(store, values[1]);
 	cust_plan_begin();
-	cust_plan_run(&delete_expired, &store->target, &values[1], 0);
 	level = cust_guc_set_for_statement("customers.purge_before", before);
 	rows = cust_plan_run(&delete_events, &store->target, values, 0);
 	cust_guc_unset(level);

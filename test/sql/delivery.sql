@@ -3,7 +3,7 @@
 \set prelude :testdir '/prelude.psql'
 \i :prelude
 
-SELECT plan(133);
+SELECT plan(154);
 
 CREATE SCHEMA h;
 -- "subscription type" of the waiting deliveries.
@@ -140,10 +140,76 @@ SELECT min(id) AS d FROM shop.delivery \gset
 UPDATE shop.delivery SET expires_at = now() - '1 s'::interval WHERE id = :d;
 SELECT is((SELECT count(*) FROM customers.claim_deliveries('all')), 1::bigint, 'claim_deliveries: an expired one is not claimed');
 SELECT is((SELECT count(*) FROM shop.delivery WHERE id = :d), 0::bigint, 'claim_deliveries: and is gone');
+SELECT is(t.error('SET customers.delivery_ttl = 1'), '42501', 'claim_deliveries: customers.delivery_ttl is a superuser setting');
+RESET SESSION AUTHORIZATION;
 SET customers.delivery_ttl = '1 d';
+SET SESSION AUTHORIZATION customers_owner;
 SELECT lives_ok($$SELECT customers.update_customer(1, '{"phone": "x3"}')$$, 'claim_deliveries: an event with another time to live');
 SELECT ok((SELECT expires_at BETWEEN now() + '23 hours' AND now() + '25 hours' FROM shop.delivery ORDER BY id DESC LIMIT 1), 'claim_deliveries: customers.delivery_ttl counts');
+-- what warns somebody lives as long as the hold, at least
+RESET SESSION AUTHORIZATION;
+SET customers.delivery_ttl = '1s';
+SET SESSION AUTHORIZATION customers_owner;
+SELECT customers.register_customer('w@example.com', 'a long password') AS w \gset
+INSERT INTO shop.orders (id, customer_id, email, status, currency_code, total, placed_at) VALUES (901, :w, 'w@example.com', 'pending', 'EUR', 1, '2026-01-01');
+DELETE FROM shop.delivery WHERE id <= :d;
+UPDATE shop.orders SET email = 'w2@example.com' WHERE id = 901;
+SELECT lives_ok(format($$SELECT customers.update_customer(%s, '{"email": "w2@example.com"}')$$, :w), 'delivery: an address is changed while deliveries live a second');
+SELECT lives_ok(format($$SELECT customers.change_password(%s, 'a long password', 'another password')$$, :w), 'delivery: and so is a password');
+SELECT is((SELECT string_agg(DISTINCT format('%s %s', e.type, CASE WHEN d.expires_at BETWEEN now() + '72 hours' AND clock_timestamp() + '72 hours' THEN 'hold'
+		WHEN d.expires_at BETWEEN now() + '1 s' AND clock_timestamp() + '1 s' THEN 'second' END), ', ') FROM shop.delivery d JOIN shop.event e ON e.id = d.event_id
+		WHERE e.customer_id = :w),
+	'account.password_changed hold, account.registered hold, customer.created second, customer.email_changed hold, customer.updated second, order.email_changed hold',
+	'delivery: of a changed address or an account it lives as long as the hold');
+RESET SESSION AUTHORIZATION;
 RESET customers.delivery_ttl;
+SET SESSION AUTHORIZATION customers_owner;
+SELECT ok((SELECT pg_sleep(0.01) IS NOT NULL), 'delivery: time passes');
+SELECT lives_ok(format($$SELECT customers.update_customer(%s, '{"phone": "w"}')$$, :w), 'delivery: an event late in a transaction');
+SELECT ok((SELECT expires_at > now() + '30 days' + '10 ms' FROM shop.delivery ORDER BY id DESC LIMIT 1), 'delivery: its expiry counts from the clock, not from the transaction''s start');
+DELETE FROM shop.delivery;
+
+-- values that only somebody with rights on the table can have put there -----------------------
+SELECT lives_ok($$SELECT customers.update_customer(1, '{"phone": "v1"}'), customers.update_customer(1, '{"phone": "v2"}'), customers.update_customer(1, '{"phone": "v3"}')$$,
+	'claim_deliveries: three events');
+SELECT min(id) AS d FROM shop.delivery \gset
+UPDATE shop.delivery SET attempts = CASE id - :d WHEN 0 THEN 2147483647 WHEN 1 THEN -2147483648 ELSE 5 END,
+	available_at = CASE id - :d WHEN 1 THEN '-infinity' ELSE available_at END;
+SELECT is((SELECT format('%s %s', waiting, oldest_waiting IS NOT NULL) FROM customers.delivery_status() WHERE subscription = 'all'), '3 t',
+	'delivery_status: since the beginning of time');
+SELECT is((SELECT string_agg(attempt::text, ' ' ORDER BY delivery_id) FROM customers.claim_deliveries('all')), '1000001 1 6',
+	'claim_deliveries: no number of attempts stops the queue');
+UPDATE shop.delivery SET attempts = CASE id - :d WHEN 0 THEN 2147483647 ELSE 12 END,
+	confidential = CASE id - :d WHEN 0 THEN '"token"' WHEN 1 THEN '["token", "t"]' ELSE '{"to": [], "token": "t"}' END::jsonb;
+SELECT is(t.error(format('SELECT customers.fail_delivery(%s, ''x''), customers.fail_delivery(%s + 1, ''x''), customers.fail_delivery(%s + 2, ''x'')', :d, :d, :d)), 'no error',
+	'fail_delivery: any confidential data');
+SELECT lives_ok(format('SELECT customers.fail_delivery(%s, ''x''), customers.fail_delivery(%s + 1, ''x''), customers.fail_delivery(%s + 2, ''x'')', :d, :d, :d),
+	'fail_delivery: any confidential data, kept');
+SELECT is((SELECT string_agg(format('%s %s', failed_at IS NOT NULL, confidential), ', ' ORDER BY id) FROM shop.delivery), 't , t , t {"to": []}',
+	'fail_delivery: a dead letter has no token, nor what could be one');
+UPDATE shop.delivery SET attempts = -2147483648, failed_at = NULL WHERE id = :d;
+SELECT lives_ok(format('SELECT customers.fail_delivery(%s, ''x'')', :d), 'fail_delivery: less than no attempts');
+SELECT ok((SELECT failed_at IS NULL AND available_at BETWEEN now() AND clock_timestamp() + '30 s' FROM shop.delivery WHERE id = :d), 'fail_delivery: are none');
+DELETE FROM shop.delivery;
+-- subscriptions: more dimensions, no patterns, NULLs, a CHECK that is gone
+INSERT INTO shop.subscription (name, event_types, doorbell) VALUES ('deep', '{{customer.c*,x},{y,customer.u*}}', false), ('empty', '{}', true),
+	('nulls', ARRAY[NULL, 'customer.updated', NULL], true), ('blank', '{""}', true), ('only', ARRAY[NULL::text], true),
+	('many', ARRAY(SELECT 'type.' || n FROM generate_series(1, 100000) n), true), ('huge', ARRAY[repeat('*a', 500000), 'customer.updated'], true),
+	('stars', ARRAY[repeat('*a', 1000)], true);
+SELECT lives_ok($$SELECT customers.update_customer(1, '{"phone": "s1"}')$$, 'subscribe: odd subscriptions');
+SELECT is(h.waiting(), 'all customer.updated, deep customer.updated, huge customer.updated, nulls customer.updated', 'subscribe: and what they want');
+DELETE FROM shop.delivery;
+UPDATE shop.subscription SET event_types = ARRAY[repeat('x', 1048577), '*'] WHERE name = 'huge';
+SELECT lives_ok($$SELECT customers.update_customer(1, '{"phone": "s2"}')$$, 'subscribe: more than a megabyte of patterns');
+SELECT is(h.waiting(), 'all customer.updated, deep customer.updated, nulls customer.updated', 'subscribe: which want nothing');
+SELECT is(t.error($$SELECT customers.subscribe('huge', ARRAY[repeat('x', 1048577)])$$), '22023', 'subscribe: nor are they taken');
+ALTER TABLE shop.subscription DROP CONSTRAINT subscription_name_given;
+UPDATE shop.subscription SET name = repeat('n', 201) WHERE name = 'nulls';
+UPDATE shop.subscription SET name = '  ' WHERE name = 'deep';
+DELETE FROM shop.delivery;
+SELECT is(t.error($$UPDATE shop.customer SET phone = 's3' WHERE id = 1$$), 'no error', 'subscribe: names that are none');
+DELETE FROM shop.subscription WHERE name NOT IN ('notifier', 'all', 'crm', 'odd');
+ALTER TABLE shop.subscription ADD CONSTRAINT subscription_name_given CHECK (btrim(name) <> '' AND octet_length(name) <= 200);
 DELETE FROM shop.delivery;
 
 -- a token's delivery -----------------------------------------------------------------------
