@@ -14,7 +14,6 @@
 #include "utils/timestamp.h"
 #include "values/email.h"
 #include "values/json.h"
-#include "values/keyorder.h"
 #include "values/space.h"
 
 /* bytes that an index entry holds in any case */
@@ -110,7 +109,7 @@ read_metadata(ImportRow *row, const JsonbValue *value)
 		return;
 	}
 	metadata = JsonbValueToJsonb(unconstify(JsonbValue *, value));
-	if (cust_keyorder_has_blank(metadata))
+	if (cust_json_has_empty_key(metadata))
 		cust_import_refuse(row, ERRCODE_CHECK_VIOLATION,
 						   "customer_metadata_object",
 						   "metadata of a customer must not have an empty key");

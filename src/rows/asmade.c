@@ -181,6 +181,38 @@ cust_asmade(Relation rel, const TableShape *shape)
 }
 
 /* ------------------------------------------------------------------------
+ * Constraints
+ *
+ * Those of a table as it was made are the layout's, which knows them in C, too:
+ * the executor reads and compiles each of them anew for each statement.
+ * ------------------------------------------------------------------------
+ */
+
+/* Does a row of a table as it was made keep NOT NULLs and CHECKs? */
+bool
+cust_asmade_holds(const TableShape *shape, const ShapeMap *map,
+				  TupleTableSlot *slot)
+{
+	slot_getallattrs(slot);
+	for (int i = 0; i < shape->ncolumns; i++)
+	{
+		if (shape->columns[i].required &&
+			slot->tts_isnull[map->attnums[i] - 1])
+			return false;
+	}
+	for (int i = 0; i < SHAPE_MAX_CHECKS && shape->checks[i].name; i++)
+	{
+		const CheckShape *check = &shape->checks[i];
+		int place = map->attnums[check->column] - 1;
+
+		Assert(check->holds != NULL);
+		if (!slot->tts_isnull[place] && !check->holds(slot->tts_values[place]))
+			return false;
+	}
+	return true;
+}
+
+/* ------------------------------------------------------------------------
  * Defaults
  * ------------------------------------------------------------------------
  */

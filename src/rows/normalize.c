@@ -11,7 +11,6 @@
 #include "utils/builtins.h"
 #include "values/email.h"
 #include "values/json.h"
-#include "values/keyorder.h"
 #include "values/space.h"
 
 /*
@@ -108,7 +107,7 @@ cust_normalize_metadata(TriggerRow *row, int column)
 		refuse_metadata(row, column,
 						"Metadata looks like {\"key\": \"value\"}.",
 						"metadata of %s must be a JSON object");
-	if (cust_keyorder_has_blank(metadata))
+	if (cust_json_has_empty_key(metadata))
 		refuse_metadata(row, column, NULL,
 						"metadata of %s must not have an empty key");
 	return metadata;

@@ -29,6 +29,10 @@ typedef struct CheckShape
 {
 	const char *name; /* NULL: no further one */
 	const char *expression;
+	/* for tables that are written without a statement: the same of the value
+	 * of one column, which is not NULL */
+	int column;
+	bool (*holds)(Datum value);
 } CheckShape;
 
 /* columns are addressed by their place in this list, from 0 */

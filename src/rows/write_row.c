@@ -157,7 +157,8 @@ insert_row(Writing *writing)
 		slot = NULL;
 	if (slot != NULL)
 	{
-		if (RelationGetDescr(writing->rel)->constr != NULL)
+		/* it says which one the row breaks */
+		if (!cust_asmade_holds(writing->to->shape, &writing->map, slot))
 			ExecConstraints(info, slot, estate);
 		ExecOpenIndices(info, false);
 		table_tuple_insert(writing->rel, slot, estate->es_output_cid, 0, NULL);

@@ -8,11 +8,19 @@
 #include "postgres.h"
 
 #include "catalog/pg_type_d.h"
+#include "compat.h"
 #include "stores/layout.h"
+#include "values/json.h"
 
 #define METADATA_OBJECT                          \
 	"((jsonb_typeof(metadata) = 'object'::text)" \
 	" AND (NOT (metadata ? ''::text)))"
+
+static bool
+is_not_empty(Datum value)
+{
+	return VARSIZE_ANY_EXHDR(DatumGetTextPP(value)) > 0;
+}
 
 const TableShape cust_layout[STORE_NTABLES] = {
 	[STORE_INFO] =
@@ -57,7 +65,8 @@ const TableShape cust_layout[STORE_NTABLES] = {
 				[CUSTOMER_VERSION] = {"version", INT8OID, true, "1"},
 			},
 			{
-				{"customer_metadata_object", METADATA_OBJECT},
+				{"customer_metadata_object", METADATA_OBJECT,
+				 CUSTOMER_METADATA, cust_json_is_metadata},
 			},
 		},
 	[STORE_GROUP] =
@@ -77,8 +86,10 @@ const TableShape cust_layout[STORE_NTABLES] = {
 				[GROUP_VERSION] = {"version", INT8OID, true, "1"},
 			},
 			{
-				{"customer_group_metadata_object", METADATA_OBJECT},
-				{"customer_group_name_given", "(name <> ''::text)"},
+				{"customer_group_metadata_object", METADATA_OBJECT,
+				 GROUP_METADATA, cust_json_is_metadata},
+				{"customer_group_name_given", "(name <> ''::text)", GROUP_NAME,
+				 is_not_empty},
 			},
 		},
 	[STORE_MEMBER] =

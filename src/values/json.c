@@ -231,6 +231,22 @@ cust_json_null_keys(Jsonb *object)
 		construct_array(keys, n, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
+/* Is one of the object's keys empty? */
+bool
+cust_json_has_empty_key(Jsonb *object)
+{
+	return getKeyJsonValueFromContainer(&object->root, "", 0, NULL) != NULL;
+}
+
+/* Can a row have this jsonb as its metadata? */
+bool
+cust_json_is_metadata(Datum value)
+{
+	Jsonb *metadata = DatumGetJsonbP(value);
+
+	return JB_ROOT_IS_OBJECT(metadata) && !cust_json_has_empty_key(metadata);
+}
+
 /* The text of a string value. */
 text *
 cust_json_string(const JsonbValue *value)

@@ -38,6 +38,8 @@ typedef struct JsonPair
 extern List *cust_json_pairs(Jsonb *object);
 extern List *cust_json_keys(Jsonb *object);
 extern Datum cust_json_null_keys(Jsonb *object);
+extern bool cust_json_has_empty_key(Jsonb *object);
+extern bool cust_json_is_metadata(Datum value);
 extern text *cust_json_string(const JsonbValue *value);
 
 #endif /* CUSTOMERS_JSON_H */

@@ -42,13 +42,6 @@ keys_of(Jsonb *object)
 	return keys;
 }
 
-/* Is one of the object's keys empty? */
-bool
-cust_keyorder_has_blank(Jsonb *object)
-{
-	return getKeyJsonValueFromContainer(&object->root, "", 0, NULL) != NULL;
-}
-
 /*
  * The object's keys, each once: those of order first, as they stand there,
  * then the others in the object's own order.  What is in order is anybody's.

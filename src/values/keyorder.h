@@ -8,7 +8,6 @@
 #include "utils/array.h"
 #include "utils/jsonb.h"
 
-extern bool cust_keyorder_has_blank(Jsonb *object);
 extern ArrayType *cust_keyorder_complete(Jsonb *object, ArrayType *order);
 
 #endif /* CUSTOMERS_KEYORDER_H */
