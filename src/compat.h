@@ -84,9 +84,11 @@ typedef RTEPermissionInfo CustPermission;
 /* are there columns that are computed from others? */
 #if PG_VERSION_NUM < 180000
 #define cust_has_generated(constr) ((constr)->has_generated_stored)
+#define cust_constraint_is_enforced(form) true
 #else
 #define cust_has_generated(constr) \
 	((constr)->has_generated_stored || (constr)->has_generated_virtual)
+#define cust_constraint_is_enforced(form) ((form)->conenforced)
 #endif
 
 /* lets the column at this place no NULL in, also none of before? */

@@ -173,7 +173,7 @@ customers_revoke_access(PG_FUNCTION_ARGS)
 	NullableDatum values[] = {
 		fcinfo->args[1],
 		{ObjectIdGetDatum(PG_GETARG_OID(0)), false},
-		{ObjectIdGetDatum(store->schema), false},
+		{ObjectIdGetDatum(store->target.schema), false},
 	};
 	PlanRows kept;
 

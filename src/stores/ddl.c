@@ -18,20 +18,28 @@
 #include "stores/ddl.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
 #include "values/space.h"
 
 #define SEARCH_INDEX "customer_search_idx"
 
-static char *
-layout_text(const char *schema)
+static Oid
+layout_function(void)
 {
 	List *name = list_make2(makeString(pstrdup("customers")),
 							makeString(pstrdup("_layout")));
-	Oid function = LookupFuncName(name, 0, NULL, false);
 
+	return LookupFuncName(name, 0, NULL, false);
+}
+
+static char *
+layout_text(const char *schema)
+{
 	return cust_plan_substitute(TextDatumGetCString(
-									OidFunctionCall0(function)),
+									OidFunctionCall0(layout_function())),
 								schema);
 }
 
@@ -113,6 +121,88 @@ cust_ddl_statements(const char *schema)
 	return statements;
 }
 
+/* ------------------------------------------------------------------------
+ * What every session looks at before it uses a store
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * The triggers, unique keys and the search index, as DdlStatement without
+ * text, in a context of their own.  They follow from the function
+ * customers._layout alone, so that all stores of a session share them.
+ */
+static List *guards = NIL;
+static MemoryContext guards_context = NULL;
+static bool guards_stale = false;
+static uint32 layout_hash = 0; /* of that function, in the catalog cache */
+
+static void
+invalidate_guards(Datum arg, int cacheid, uint32 hashvalue)
+{
+	if (hashvalue == 0 || hashvalue == layout_hash)
+		guards_stale = true;
+}
+
+static bool
+is_guard(const DdlStatement *statement)
+{
+	return statement->kind == DDL_TRIGGER || cust_ddl_is_key(statement) ||
+		cust_ddl_is_search_index(statement);
+}
+
+/* A copy in the current context, whose names are those of its tree. */
+static DdlStatement *
+copy_statement(const DdlStatement *statement)
+{
+	DdlStatement *copy = palloc0(sizeof(DdlStatement));
+
+	describe_node(copy, copyObject(statement->node));
+	return copy;
+}
+
+static void
+read_guards(void)
+{
+	List *statements;
+	List *kept = NIL;
+	ListCell *cell;
+	MemoryContext before;
+
+	if (guards_context == NULL)
+	{
+		guards_context = AllocSetContextCreate(CacheMemoryContext,
+											   "customers layout",
+											   ALLOCSET_DEFAULT_SIZES);
+		CacheRegisterSyscacheCallback(PROCOID, invalidate_guards, (Datum) 0);
+	}
+	guards = NIL;
+	MemoryContextReset(guards_context);
+	layout_hash = GetSysCacheHashValue1(PROCOID,
+										ObjectIdGetDatum(layout_function()));
+	guards_stale = false;
+	statements = cust_ddl_statements("store");
+	before = MemoryContextSwitchTo(guards_context);
+	foreach(cell, statements)
+	{
+		if (is_guard(lfirst(cell)))
+			kept = lappend(kept, copy_statement(lfirst(cell)));
+	}
+	MemoryContextSwitchTo(before);
+	guards = kept;
+}
+
+/*
+ * The statements whose objects a store must have, in every schema.  Valid
+ * until the next call.
+ */
+List *
+cust_ddl_guards(void)
+{
+	if (guards == NIL || guards_stale)
+		read_guards();
+	return guards;
+}
+
 const char *
 cust_ddl_kind_name(DdlKind kind)
 {
@@ -138,6 +228,30 @@ cust_ddl_is_search_index(const DdlStatement *statement)
 {
 	return statement->kind == DDL_INDEX &&
 		strcmp(statement->name, SEARCH_INDEX) == 0;
+}
+
+/* The constraint that a statement of that kind makes. */
+const Constraint *
+cust_ddl_constraint(const DdlStatement *statement)
+{
+	AlterTableStmt *alter = castNode(AlterTableStmt, statement->node);
+
+	return castNode(Constraint,
+					linitial_node(AlterTableCmd, alter->cmds)->def);
+}
+
+/* Does it make a unique index, with a constraint or without? */
+bool
+cust_ddl_is_key(const DdlStatement *statement)
+{
+	ConstrType type;
+
+	if (statement->kind == DDL_INDEX)
+		return castNode(IndexStmt, statement->node)->unique;
+	if (statement->kind != DDL_CONSTRAINT)
+		return false;
+	type = cust_ddl_constraint(statement)->contype;
+	return type == CONSTR_PRIMARY || type == CONSTR_UNIQUE;
 }
 
 /* The object that the statement makes, invalid if it is missing. */

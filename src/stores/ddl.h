@@ -27,8 +27,11 @@ typedef struct DdlStatement
 } DdlStatement;
 
 extern List *cust_ddl_statements(const char *schema);
+extern List *cust_ddl_guards(void);
 extern const char *cust_ddl_kind_name(DdlKind kind);
 extern bool cust_ddl_is_search_index(const DdlStatement *statement);
+extern const Constraint *cust_ddl_constraint(const DdlStatement *statement);
+extern bool cust_ddl_is_key(const DdlStatement *statement);
 extern Oid cust_ddl_find(const DdlStatement *statement, Oid schema);
 
 #endif /* CUSTOMERS_DDL_H */

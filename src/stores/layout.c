@@ -296,3 +296,16 @@ const TableShape cust_layout[STORE_NTABLES] = {
 			},
 		},
 };
+
+/* The table of that name, which is one of the layout's. */
+StoreTable
+cust_layout_table(const char *name)
+{
+	for (int table = 0; table < STORE_NTABLES; table++)
+	{
+		if (strcmp(cust_layout[table].name, name) == 0)
+			return table;
+	}
+	elog(ERROR, "the layout has no table \"%s\"", name);
+	return STORE_INFO;
+}

@@ -33,6 +33,8 @@ typedef enum StoreTable
 
 extern const TableShape cust_layout[STORE_NTABLES];
 
+extern StoreTable cust_layout_table(const char *name);
+
 enum InfoColumn
 {
 	INFO_LAYOUT_VERSION,

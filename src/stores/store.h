@@ -13,16 +13,24 @@
 #include "stores/layout.h"
 #include "utils/rel.h"
 
-/* A verified store, by value. */
+/*
+ * A verified store, by value: what the owner's code does to it meanwhile does
+ * not change the copy, and plan.c compares what it runs with the target.
+ */
 typedef struct Store
 {
-	Oid schema; /* key of the cache */
-	bool valid;
 	bool has_search_index;
-	PlanTarget target; /* its name and owner */
+	PlanTarget target; /* its schema, name, owner and tables */
 	Oid tables[STORE_NTABLES];
 	Oid sequences[STORE_NTABLES]; /* of the tables that have an id */
 } Store;
+
+/* What stands in store_info. */
+typedef struct StoreInfo
+{
+	int version;
+	bool search; /* shall there be a search index? */
+} StoreInfo;
 
 extern const Store *cust_store_read(void);
 extern const Store *cust_store_write(void);
@@ -44,12 +52,13 @@ extern bool cust_store_exists(Oid schema);
 pg_noreturn extern void cust_store_unknown(const Store *store,
 										   StoreTable table, int64 id);
 extern Oid cust_store_schema_owner(Oid schema);
+extern const char *cust_store_ordinary_fault(Relation rel, Oid owner);
 extern const char *cust_store_table_fault(Relation rel, Oid owner,
 										  const TableShape *shape);
+extern bool cust_store_is_distributed(Oid relid);
 pg_noreturn extern void cust_store_report_missing(const char *name);
 extern void cust_store_check_name(const char *name);
-extern void cust_store_check_layout(const PlanTarget *target, int version,
-									int sqlstate);
-extern int cust_store_layout_version(Relation info, bool *search);
+extern void cust_store_check_layout(const PlanTarget *target, int version);
+extern bool cust_store_read_info(Relation info, StoreInfo *result);
 
 #endif /* CUSTOMERS_STORE_H */

@@ -2,9 +2,9 @@
  * store_admin.c
  *		Creating, repairing, listing and dropping stores.
  *
- * Works as the caller throughout.  DDL runs with a fixed search_path, since
- * its defaults and checks are written unqualified; no trigger of a store
- * fires meanwhile.
+ * Works as the caller throughout, who owns the store that is made, mended or
+ * dropped.  DDL runs with a fixed search_path, since its defaults and checks
+ * are written unqualified; no trigger of a store fires meanwhile.
  */
 #include "postgres.h"
 
@@ -20,6 +20,7 @@
 #include "funcapi.h"
 #include "guc.h"
 #include "miscadmin.h"
+#include "stores/check.h"
 #include "stores/ddl.h"
 #include "stores/store.h"
 #include "utils/builtins.h"
@@ -81,7 +82,7 @@ obtain_schema(const char *name)
 				.sqlstate = ERRCODE_INSUFFICIENT_PRIVILEGE,
 				.schema = name,
 				.hint = psprintf(
-					"Use a schema of your own, or act as its owner: SET ROLE %s;",
+					"Use a schema of your own, or connect as its owner, %s.",
 					quote_identifier(GetUserNameFromId(owner, false))),
 			},
 			"schema \"%s\" belongs to another role", name);
@@ -125,43 +126,52 @@ create_tables(const char *name, bool search)
 						   search ? "true" : "false"));
 }
 
-/* Brings back triggers and indexes; says which in done. */
+/* Raises 3F000 unless this library serves the layout of the store. */
 static void
-repair_tables(const Store *store, bool search, StringInfo done)
+check_layout(const PlanTarget *target)
 {
-	ListCell *cell;
+	const TableShape *shape = &cust_layout[STORE_INFO];
+	Relation info = relation_open(get_relname_relid(shape->name,
+													target->schema),
+								  AccessShareLock);
+	StoreInfo found;
 
-	foreach(cell, cust_ddl_statements(store->target.name))
-	{
-		DdlStatement *statement = lfirst(cell);
-
-		if (statement->kind != DDL_INDEX && statement->kind != DDL_TRIGGER)
-			continue;
-		if (!search && cust_ddl_is_search_index(statement))
-			continue;
-		if (OidIsValid(cust_ddl_find(statement, store->schema)))
-			continue;
-		run_statement(statement->text);
-		appendStringInfo(done, "%s%s %s", done->len > 0 ? ", " : "repaired: ",
-						 cust_ddl_kind_name(statement->kind), statement->name);
-	}
+	if (cust_store_table_fault(info, target->owner, shape) == NULL &&
+		cust_store_read_info(info, &found))
+		cust_store_check_layout(target, found.version);
+	relation_close(info, AccessShareLock);
 }
 
 /*
- * Shall the store, which was verified, have a search index?  Its row may have
- * changed since, so the layout version is looked at once more.
+ * Mends what the extension can bring back without asking; says what in done.
+ * What a person must decide on is left to check_store.  Scans and the INSERT
+ * into store_info run the owner's code, who must not become the session's login
+ * role.
  */
-static bool
-wants_search(const Store *store)
+static void
+repair_tables(Oid schema, const char *name, StringInfo done)
 {
-	Relation info = relation_open(store->tables[STORE_INFO], AccessShareLock);
-	bool search = true;
-	int version = cust_store_layout_version(info, &search);
+	Check check;
+	ListCell *cell;
+	Rights caller;
 
-	relation_close(info, AccessShareLock);
-	cust_store_check_layout(&store->target, version,
-							ERRCODE_INVALID_SCHEMA_NAME);
-	return search;
+	cust_check_begin(&check, schema, name);
+	check_layout(&check.target);
+	cust_check_tables(&check);
+	cust_check_objects(&check, true);
+	cust_check_objects(&check, false);
+	caller = cust_rights_take(&check.target, RIGHTS_OF_CALLER, false);
+	foreach(cell, check.findings)
+	{
+		const Finding *item = lfirst(cell);
+
+		if (!item->mends)
+			continue;
+		run_statement(item->repair);
+		appendStringInfo(done, "%s%s",
+						 done->len > 0 ? ", " : "repaired: ", item->object);
+	}
+	cust_rights_restore(&check.target, &caller);
 }
 
 PG_FUNCTION_INFO_V1(customers_create_store);
@@ -173,7 +183,6 @@ customers_create_store(PG_FUNCTION_ARGS)
 	char *name = name_argument(fcinfo, 0, "name");
 	MemoryContext caller = CurrentMemoryContext;
 	StringInfoData done;
-	const Store *store;
 	Oid schema;
 
 	if (PG_ARGISNULL(1))
@@ -185,8 +194,8 @@ customers_create_store(PG_FUNCTION_ARGS)
 	schema = obtain_schema(name);
 	if (cust_store_exists(schema))
 	{
-		store = cust_store_named(name);
-		repair_tables(store, wants_search(store), &done);
+		repair_tables(schema, name, &done);
+		(void) cust_store_named(name);
 		if (done.len == 0)
 			appendStringInfoString(&done, "complete");
 	}
@@ -257,7 +266,7 @@ customers_drop_store(PG_FUNCTION_ARGS)
 	char *name = name_argument(fcinfo, 0, "name");
 	char *confirmed = name_argument(fcinfo, 1, "confirm_name");
 	Oid schema = get_namespace_oid(name, true);
-	PlanTarget target;
+	PlanTarget target = {.schema = schema};
 
 	if (!cust_store_exists(schema))
 		cust_store_report_missing(name);
@@ -266,7 +275,6 @@ customers_drop_store(PG_FUNCTION_ARGS)
 			"Type the name of the store twice.",
 			"dropping store \"%s\" is irreversible and was not confirmed with its name",
 			name);
-	target.schema = schema;
 	target.owner = cust_store_schema_owner(schema);
 	strlcpy(target.name, name, NAMEDATALEN);
 	cust_store_refuse_superuser(&target);
@@ -304,8 +312,7 @@ emit_store(ReturnSetInfo *rsinfo, Oid relid)
 	Relation info = try_relation_open(relid, AccessShareLock);
 	Oid schema;
 	Oid owner;
-	int version;
-	bool search;
+	StoreInfo found;
 	Datum values[5];
 	bool nulls[5] = {false};
 
@@ -315,11 +322,11 @@ emit_store(ReturnSetInfo *rsinfo, Oid relid)
 	owner = cust_store_schema_owner(schema);
 	if (cust_store_table_fault(info, owner, &cust_layout[STORE_INFO]) == NULL)
 	{
-		version = cust_store_layout_version(info, &search);
+		(void) cust_store_read_info(info, &found);
 		values[0] = CStringGetTextDatum(get_namespace_name(schema));
 		values[1] = CStringGetTextDatum(GetUserNameFromId(owner, false));
-		values[2] = Int32GetDatum(version);
-		values[3] = BoolGetDatum(version == CUST_LAYOUT_VERSION);
+		values[2] = Int32GetDatum(found.version);
+		values[3] = BoolGetDatum(found.version == CUST_LAYOUT_VERSION);
 		values[4] = Int64GetDatum(estimated_rows(schema));
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
 							 nulls);

@@ -67,8 +67,8 @@ cust_store_permits(const Store *store, StoreTable table, AclMode mode,
 	Oid relid = store->tables[table];
 	Oid user = GetUserId();
 
-	if (object_aclcheck(NamespaceRelationId, store->schema, user, ACL_USAGE) !=
-		ACLCHECK_OK)
+	if (object_aclcheck(NamespaceRelationId, store->target.schema, user,
+						ACL_USAGE) != ACLCHECK_OK)
 		return false;
 	if (pg_class_aclcheck(relid, user, mode) == ACLCHECK_OK)
 		return true;
@@ -84,7 +84,7 @@ cust_store_require(const Store *store, StoreTable table, AclMode mode,
 {
 	if (cust_store_permits(store, table, mode, column))
 		return;
-	if (object_aclcheck(NamespaceRelationId, store->schema, GetUserId(),
+	if (object_aclcheck(NamespaceRelationId, store->target.schema, GetUserId(),
 						ACL_USAGE) != ACLCHECK_OK)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_SCHEMA, store->target.name);
 	aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, cust_layout[table].name);

@@ -181,7 +181,7 @@ REVOKE ALL ON ALL TABLES IN SCHEMA shop FROM customers_clerk;
 -- a superuser writes as the owner, or not at all -------------------------------------
 RESET SESSION AUTHORIZATION;
 SELECT is(t.error('SELECT ' || call), '42501', 'superuser: does not write, ' || call) FROM h.calls WHERE writes ORDER BY n;
-SELECT alike(t.message('SELECT customers.create_customer(''x@example.com'')'), '%SET ROLE%', 'superuser: the hint is SET ROLE');
+SELECT alike(t.message('SELECT customers.create_customer(''x@example.com'')'), '%Connect as its owner%', 'superuser: the hint is to connect as the owner');
 SELECT is(t.error('SELECT ' || call), 'no error', 'superuser: reads, ' || call) FROM h.calls WHERE NOT writes ORDER BY n;
 SELECT is(t.error('SELECT customers.create_customer(''x@example.com'')', 'customers_owner'), 'no error', 'superuser: writes after SET ROLE');
 SELECT is(t.error('SELECT customers.create_customer(''x@example.com'')', 'customers_dba'), '42501', 'superuser: nor after SET ROLE to another superuser');

@@ -6,7 +6,7 @@
 -- The store: create_store, check_store, drop_store, stores, version, help,
 -- and what design section 2 promises about the objects behind them.
 
-SELECT plan(226);
+SELECT plan(325);
 
 -- A store's whole life under the given name, told in one line.
 CREATE FUNCTION pg_temp.life(store text) RETURNS text
@@ -433,7 +433,7 @@ RESET SESSION AUTHORIZATION;
 SELECT is(t.error('SELECT customers.create_customer(''root@example.com'')', 'customers_dba'),
 		  '42501', 'a superuser''s writing call on another''s store is refused');
 SELECT matches(t.message('SELECT customers.create_customer(''root@example.com'')', 'customers_dba'),
-			   'SET ROLE', 'with the hint to SET ROLE');
+			   'Connect as its owner', 'with the hint to connect as the owner');
 SELECT is(t.error('SELECT customers.create_store(''shop'')', 'customers_dba'),
 		  '42501', 'a superuser does not repair another''s store');
 SELECT is(t.error('SELECT customers.drop_store(''shop'', ''shop'')', 'customers_dba'),
@@ -516,6 +516,31 @@ FROM (VALUES
 	(6, 'GRANT CREATE ON SCHEMA shop TO customers_clerk; ALTER TABLE shop.orders OWNER TO customers_clerk', 'with a table of another owner')
 ) v(n, damage, what)
 ORDER BY n;
+SELECT is(t.error(damage || '; SELECT customers.create_customer(''x@example.com'')'),
+		  '3F000', 'a store with ' || what || ' is not used by functions')
+FROM (VALUES
+	(1, 'DROP TRIGGER customer_guard ON shop.customer', 'a missing trigger'),
+	(2, 'ALTER TABLE shop.customer DISABLE TRIGGER customer_record_update', 'a disabled one'),
+	(3, 'ALTER TABLE shop.customer ENABLE ALWAYS TRIGGER customer_guard', 'one that fires on replicas, too'),
+	(4, 'DROP TRIGGER orders_guard ON shop.orders; CREATE TRIGGER orders_guard BEFORE INSERT OR UPDATE ON shop.orders FOR EACH ROW WHEN (false) EXECUTE FUNCTION customers.orders_guard()', 'one that never fires'),
+	(5, 'DROP INDEX shop.customer_email_key', 'a missing key'),
+	(6, 'DROP INDEX shop.customer_email_key; CREATE INDEX customer_email_key ON shop.customer (lower(email COLLATE "C"), has_account)', 'a key that is not unique'),
+	(7, 'ALTER TABLE shop.customer ALTER email DROP NOT NULL', 'a column that takes NULL'),
+	(8, 'DELETE FROM shop.store_info', 'an empty store_info')
+) v(n, damage, what)
+ORDER BY n;
+SELECT is(t.error(damage || '; INSERT INTO shop.customer (email) VALUES (''x@example.com'')'),
+		  'no error', 'the triggers of a store with ' || what || ' work on, as a restore and a bulk load need it')
+FROM (VALUES
+	(1, 'ALTER TABLE shop.customer DISABLE TRIGGER customer_record_insert', 'a disabled trigger'),
+	(2, 'DROP TRIGGER orders_guard ON shop.orders', 'a missing trigger'),
+	(3, 'DROP INDEX shop.customer_email_key', 'a missing key')
+) v(n, damage, what)
+ORDER BY n;
+SELECT matches(t.message('DROP TRIGGER customer_guard ON shop.customer; SELECT customers.count_customers()'),
+			   'trigger "customer_guard" that is missing.*customers.create_store\(''shop''\)', 'a missing trigger is named, with create_store to mend it');
+SELECT matches(t.message('ALTER TABLE shop.customer ALTER email DROP NOT NULL; SELECT customers.count_customers()'),
+			   'column "email" of type text that is NOT NULL.*customers.check_store\(''shop''\)', 'a lost NOT NULL is named, with check_store');
 SELECT is(t.error('ALTER TABLE shop.customer ADD COLUMN loyalty int NOT NULL DEFAULT 7; SELECT customers.create_customer(''x@example.com'')'),
 		  'no error', 'a column that the owner added does no harm');
 
@@ -570,6 +595,96 @@ FROM pg_constraint k
 WHERE k.connamespace = 'second'::regnamespace AND k.contype IN ('c', 'f', 'u', 'p')
 	AND m.result <> 'seen, mended';
 
+-- Definitions: what has the right name and is something else is seen, too.
+SELECT is(pg_temp.mend('second', damage, object), 'seen, mended', 'check_store sees, and mends: ' || what)
+FROM (VALUES
+	(1, 'a trigger with fewer events', 'trigger customer_guard ', 'DROP TRIGGER customer_guard ON second.customer; CREATE TRIGGER customer_guard BEFORE INSERT ON second.customer FOR EACH ROW EXECUTE FUNCTION customers.customer_guard()'),
+	(2, 'a trigger for some columns', 'trigger orders_guard ', 'DROP TRIGGER orders_guard ON second.orders; CREATE TRIGGER orders_guard BEFORE INSERT OR UPDATE OF status ON second.orders FOR EACH ROW EXECUTE FUNCTION customers.orders_guard()'),
+	(3, 'a trigger with WHEN (false)', 'trigger orders_guard ', 'DROP TRIGGER orders_guard ON second.orders; CREATE TRIGGER orders_guard BEFORE INSERT OR UPDATE ON second.orders FOR EACH ROW WHEN (false) EXECUTE FUNCTION customers.orders_guard()'),
+	(4, 'a trigger with another WHEN', 'trigger order_transfer_apply ', 'DROP TRIGGER order_transfer_apply ON second.order_transfer; CREATE TRIGGER order_transfer_apply AFTER UPDATE ON second.order_transfer FOR EACH ROW WHEN (OLD.status = ''requested'' AND NEW.status = ''Accepted'') EXECUTE FUNCTION customers.order_transfer_apply()'),
+	(5, 'a trigger without its WHEN', 'trigger order_transfer_apply ', 'DROP TRIGGER order_transfer_apply ON second.order_transfer; CREATE TRIGGER order_transfer_apply AFTER UPDATE ON second.order_transfer FOR EACH ROW EXECUTE FUNCTION customers.order_transfer_apply()'),
+	(6, 'a trigger of another function of ours', 'trigger orders_guard ', 'DROP TRIGGER orders_guard ON second.orders; CREATE TRIGGER orders_guard BEFORE INSERT OR UPDATE ON second.orders FOR EACH ROW EXECUTE FUNCTION customers.order_item_guard()'),
+	(7, 'a trigger with arguments', 'trigger orders_guard ', 'DROP TRIGGER orders_guard ON second.orders; CREATE TRIGGER orders_guard BEFORE INSERT OR UPDATE ON second.orders FOR EACH ROW EXECUTE FUNCTION customers.orders_guard(1)'),
+	(8, 'a transition table of another name', 'trigger orders_record_update ', 'DROP TRIGGER orders_record_update ON second.orders; CREATE TRIGGER orders_record_update AFTER UPDATE ON second.orders REFERENCING OLD TABLE AS o NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION customers.orders_record()'),
+	(9, 'a constraint trigger that is not deferred', 'trigger customer_account_registered ', 'DROP TRIGGER customer_account_registered ON second.customer; CREATE CONSTRAINT TRIGGER customer_account_registered AFTER INSERT OR UPDATE ON second.customer FOR EACH ROW WHEN (NEW.has_account) EXECUTE FUNCTION customers.customer_account_registered()'),
+	(10, 'a trigger of ours that is one too many', 'trigger twice ', 'CREATE TRIGGER twice BEFORE UPDATE ON second.orders FOR EACH ROW EXECUTE FUNCTION customers.orders_guard()'),
+	(11, 'an index that is not unique', 'index customer_email_key ', 'DROP INDEX second.customer_email_key; CREATE INDEX customer_email_key ON second.customer (lower(email COLLATE "C"), has_account)'),
+	(12, 'an index on another expression', 'index customer_email_key ', 'DROP INDEX second.customer_email_key; CREATE UNIQUE INDEX customer_email_key ON second.customer (email, has_account)'),
+	(13, 'an index of another collation', 'index customer_group_name_key ', 'DROP INDEX second.customer_group_name_key; CREATE UNIQUE INDEX customer_group_name_key ON second.customer_group (lower(name))'),
+	(14, 'an index of other columns', 'index customer_last_name_id_idx ', 'DROP INDEX second.customer_last_name_id_idx; CREATE INDEX customer_last_name_id_idx ON second.customer (first_name, id)'),
+	(15, 'an index in another order', 'index orders_customer_id_placed_at_id_idx ', 'DROP INDEX second.orders_customer_id_placed_at_id_idx; CREATE INDEX orders_customer_id_placed_at_id_idx ON second.orders (customer_id, placed_at, id)'),
+	(16, 'an index of another table', 'index customer_created_at_id_idx ', 'DROP INDEX second.customer_created_at_id_idx; CREATE INDEX customer_created_at_id_idx ON second.orders (created_at, id)'),
+	(17, 'an index of some rows', 'index customer_email_key ', 'DROP INDEX second.customer_email_key; CREATE UNIQUE INDEX customer_email_key ON second.customer (lower(email COLLATE "C"), has_account) WHERE id > 5'),
+	(18, 'an index of other rows', 'index order_transfer_open_key ', 'DROP INDEX second.order_transfer_open_key; CREATE UNIQUE INDEX order_transfer_open_key ON second.order_transfer (order_id) WHERE status = ''accepted'''),
+	(19, 'an index of another method', 'index customer_created_at_id_idx ', 'DROP INDEX second.customer_created_at_id_idx; CREATE INDEX customer_created_at_id_idx ON second.customer USING brin (created_at, id)'),
+	(20, 'an index of another operator class', 'index customer_last_name_id_idx ', 'DROP INDEX second.customer_last_name_id_idx; CREATE INDEX customer_last_name_id_idx ON second.customer (last_name text_pattern_ops, id)'),
+	(21, 'a search index of other columns', 'index customer_search_idx ', 'DROP INDEX second.customer_search_idx; CREATE INDEX customer_search_idx ON second.customer USING gin (customers.search_grams(email, NULL, NULL, NULL, NULL))'),
+	(22, 'a unique constraint under the name of an index', 'index customer_email_key ', 'DROP INDEX second.customer_email_key; ALTER TABLE second.customer ADD CONSTRAINT customer_email_key UNIQUE (email, has_account)'),
+	(23, 'a unique key of another column', 'constraint customer_external_id_key ', 'ALTER TABLE second.customer DROP CONSTRAINT customer_external_id_key, ADD CONSTRAINT customer_external_id_key UNIQUE (email)'),
+	(24, 'a unique key that waits', 'constraint customer_external_id_key ', 'ALTER TABLE second.customer DROP CONSTRAINT customer_external_id_key, ADD CONSTRAINT customer_external_id_key UNIQUE (external_id) DEFERRABLE INITIALLY DEFERRED'),
+	(25, 'a unique key for which NULL is a value', 'constraint orders_external_id_key ', 'ALTER TABLE second.orders DROP CONSTRAINT orders_external_id_key, ADD CONSTRAINT orders_external_id_key UNIQUE NULLS NOT DISTINCT (external_id)'),
+	(26, 'a key of more columns', 'constraint customer_group_member_pkey ', 'ALTER TABLE second.customer_group_member DROP CONSTRAINT customer_group_member_pkey, ADD CONSTRAINT customer_group_member_pkey PRIMARY KEY (customer_group_id, customer_id, added_at)'),
+	(27, 'a unique key in place of the primary one', 'constraint order_item_pkey ', 'ALTER TABLE second.order_item DROP CONSTRAINT order_item_pkey, ADD CONSTRAINT order_item_pkey UNIQUE (order_id, line_no)'),
+	(28, 'CHECK (true)', 'constraint orders_status_check ', 'ALTER TABLE second.orders DROP CONSTRAINT orders_status_check, ADD CONSTRAINT orders_status_check CHECK (true)'),
+	(29, 'a CHECK of more values', 'constraint order_transfer_status_check ', 'ALTER TABLE second.order_transfer DROP CONSTRAINT order_transfer_status_check, ADD CONSTRAINT order_transfer_status_check CHECK (status IN (''requested'', ''accepted'', ''declined'', ''canceled'', ''expired'', ''lost''))'),
+	(30, 'a CHECK that is NOT VALID', 'constraint orders_status_check ', 'ALTER TABLE second.orders DROP CONSTRAINT orders_status_check; ALTER TABLE second.orders ADD CONSTRAINT orders_status_check CHECK (status IN (''draft'', ''pending'', ''requires_action'', ''completed'', ''archived'', ''canceled'')) NOT VALID'),
+	(31, 'a foreign key that cascades', 'constraint orders_customer_id_fkey ', 'ALTER TABLE second.orders DROP CONSTRAINT orders_customer_id_fkey, ADD CONSTRAINT orders_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES second.customer (id) ON DELETE CASCADE'),
+	(32, 'a foreign key to another table', 'constraint orders_customer_id_fkey ', 'ALTER TABLE second.orders DROP CONSTRAINT orders_customer_id_fkey, ADD CONSTRAINT orders_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES second.customer_group (id) ON DELETE SET NULL'),
+	(33, 'a foreign key of another column', 'constraint order_transfer_from_customer_id_fkey ', 'ALTER TABLE second.order_transfer DROP CONSTRAINT order_transfer_from_customer_id_fkey, ADD CONSTRAINT order_transfer_from_customer_id_fkey FOREIGN KEY (to_customer_id) REFERENCES second.customer (id) ON DELETE SET NULL'),
+	(34, 'a foreign key that waits', 'constraint order_item_order_id_fkey ', 'ALTER TABLE second.order_item ALTER CONSTRAINT order_item_order_id_fkey DEFERRABLE INITIALLY DEFERRED'),
+	(35, 'a foreign key that is NOT VALID', 'constraint orders_customer_id_fkey ', 'ALTER TABLE second.orders DROP CONSTRAINT orders_customer_id_fkey; ALTER TABLE second.orders ADD CONSTRAINT orders_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES second.customer (id) ON DELETE SET NULL NOT VALID'),
+	(36, 'a column that takes NULL', 'column orders.status ', 'ALTER TABLE second.orders ALTER status DROP NOT NULL'),
+	(37, 'NULL in it', 'column subscription.doorbell has no value in 1 rows', 'ALTER TABLE second.subscription ALTER doorbell DROP NOT NULL; UPDATE second.subscription SET doorbell = NULL'),
+	(38, 'an id without value', 'column customer_group.id has no value in 1 rows', 'ALTER TABLE second.customer_group_member DROP CONSTRAINT customer_group_member_customer_group_id_fkey; ALTER TABLE second.customer_group DROP CONSTRAINT customer_group_pkey; ALTER TABLE second.customer_group ALTER id DROP NOT NULL, DISABLE TRIGGER USER; INSERT INTO second.customer_group (id, name) VALUES (NULL, ''x''); ALTER TABLE second.customer_group ENABLE TRIGGER USER'),
+	(39, 'a column without its default', 'column customer.version has no default', 'ALTER TABLE second.customer ALTER version DROP DEFAULT'),
+	(40, 'a column with another default', 'column orders.status has another default', 'ALTER TABLE second.orders ALTER status SET DEFAULT ''draft'''),
+	(41, 'a column of another type', 'column orders.currency_code is not of type text', 'ALTER TABLE second.orders DROP CONSTRAINT orders_currency_code_check, ALTER currency_code TYPE varchar(99)'),
+	(42, 'a missing column', 'column orders.billing_address is missing', 'ALTER TABLE second.orders DROP billing_address'),
+	(43, 'a computed column', 'column orders.billing_address is computed', 'ALTER TABLE second.orders DROP billing_address, ADD billing_address jsonb GENERATED ALWAYS AS (shipping_address) STORED'),
+	(44, 'a sequence that is missing', 'sequence orders_id_seq is missing', 'DROP SEQUENCE second.orders_id_seq CASCADE'),
+	(45, 'a renamed sequence', 'sequence orders_id_seq is missing: it was renamed', 'ALTER SEQUENCE second.orders_id_seq RENAME TO numbers'),
+	(46, 'another sequence under the name', 'column orders.id is not counted by its sequence', 'ALTER SEQUENCE second.orders_id_seq RENAME TO numbers; CREATE SEQUENCE second.orders_id_seq'),
+	(47, 'a sequence of no column', 'sequence orders_id_seq does not belong to the column', 'ALTER SEQUENCE second.orders_id_seq OWNED BY NONE'),
+	(48, 'a sequence that begins again', 'sequence orders_id_seq begins again', 'ALTER SEQUENCE second.orders_id_seq CYCLE'),
+	(49, 'a sequence that counts down', 'sequence orders_id_seq counts down', 'ALTER SEQUENCE second.orders_id_seq INCREMENT BY -1'),
+	(50, 'a short sequence', 'sequence orders_id_seq is not of type bigint', 'ALTER SEQUENCE second.orders_id_seq AS smallint'),
+	(51, 'a sequence that is behind', 'sequence customer_id_seq is behind', 'SELECT setval(''second.customer_id_seq'', 1)'),
+	(52, 'an empty store_info', 'table store_info is empty', 'DELETE FROM second.store_info'),
+	(53, 'a layout of no version', 'table store_info has layout version 0', 'UPDATE second.store_info SET layout_version = 0'),
+	(54, 'an unlogged table', 'table delivery is unlogged', 'ALTER TABLE second.delivery SET UNLOGGED'),
+	(55, 'a rule', 'table delivery has a rule "spy"', 'CREATE RULE spy AS ON UPDATE TO second.delivery DO ALSO NOTHING'),
+	(56, 'row security without a policy', 'table customer has row security', 'ALTER TABLE second.customer ENABLE ROW LEVEL SECURITY'),
+	(57, 'privileges of PUBLIC on the schema', 'schema second gives', 'GRANT USAGE ON SCHEMA second TO PUBLIC'),
+	(58, 'privileges of PUBLIC on a table', 'table delivery gives', 'GRANT SELECT ON second.delivery TO PUBLIC'),
+	(59, 'privileges of PUBLIC on a column', 'table credential gives', 'GRANT SELECT (password_hash) ON second.credential TO PUBLIC'),
+	(60, 'privileges of PUBLIC on a sequence', 'sequence customer_id_seq gives', 'GRANT USAGE ON second.customer_id_seq TO PUBLIC'),
+	(61, 'a child', 'table orders table second.young inherits', 'CREATE TABLE second.young () INHERITS (second.orders)'),
+	(62, 'a parent', 'table orders inherits from table second.old', 'CREATE TABLE second.old (id bigint NOT NULL); ALTER TABLE second.orders INHERIT second.old'),
+	(63, 'a delivery without event', 'delivery 999 is of an event', 'INSERT INTO second.delivery (id, subscription, event_id, expires_at) VALUES (999, ''notifier'', 4711, now()); SELECT setval(''second.delivery_id_seq'', 1000)'),
+	(64, 'a delivery with lists in a list', 'has person_ids that are no plain list', 'INSERT INTO second.delivery (subscription, event_id, expires_at, person_ids) SELECT ''notifier'', id, now(), ''{{1},{2}}'' FROM second.event LIMIT 1'),
+	(65, 'a subscription with a hole', 'subscription notifier has event_types that are no plain list', 'UPDATE second.subscription SET event_types = ''{a,NULL}'''),
+	(66, 'the credential of a guest', 'credential of customer 1 breaks credential_by_registration', 'ALTER TABLE second.credential DISABLE TRIGGER USER; INSERT INTO second.credential (customer_id, password_hash) VALUES (1, ''x''); ALTER TABLE second.credential ENABLE TRIGGER USER'),
+	(67, 'a password in clear', 'credential of customer 1 breaks credential_evidence_check', 'ALTER TABLE second.credential DISABLE TRIGGER USER, DROP CONSTRAINT credential_evidence_check; INSERT INTO second.credential (customer_id, password_hash, proof) VALUES (1, ''x'', ''clear''); ALTER TABLE second.credential ENABLE TRIGGER USER'),
+	(68, 'metadata that is no object', 'customer 1 breaks customer_metadata_object', 'ALTER TABLE second.customer DISABLE TRIGGER USER, DROP CONSTRAINT customer_metadata_object; UPDATE second.customer SET metadata = ''[1]'' WHERE id = 1; ALTER TABLE second.customer ENABLE TRIGGER USER'),
+	(69, 'an open transfer without expiry', 'order transfer 7 is open and never expires', 'INSERT INTO second.orders (id, customer_id, email, currency_code) VALUES (7, 1, ''ada@example.com'', ''EUR''); ALTER TABLE second.order_transfer DISABLE TRIGGER USER; INSERT INTO second.order_transfer (id, order_id, from_customer_id, token_hash) VALUES (7, 7, 1, ''x''); ALTER TABLE second.order_transfer ENABLE TRIGGER USER'),
+	(70, 'an open transfer without token', 'order transfer 7 breaks order_transfer_token_check: open', 'INSERT INTO second.orders (id, customer_id, email, currency_code) VALUES (7, 1, ''ada@example.com'', ''EUR''); ALTER TABLE second.order_transfer DISABLE TRIGGER USER, DROP CONSTRAINT order_transfer_token_check; INSERT INTO second.order_transfer (id, order_id, from_customer_id, expires_at) VALUES (7, 7, 1, ''2020-01-01''); ALTER TABLE second.order_transfer ENABLE TRIGGER USER'),
+	(71, 'a transfer of an unknown status', 'order transfer 7 breaks order_transfer_status_check', 'INSERT INTO second.orders (id, customer_id, email, currency_code) VALUES (7, 1, ''ada@example.com'', ''EUR''); ALTER TABLE second.order_transfer DISABLE TRIGGER USER, DROP CONSTRAINT order_transfer_status_check; INSERT INTO second.order_transfer (id, order_id, status) VALUES (7, 7, ''lost''); ALTER TABLE second.order_transfer ENABLE TRIGGER USER'),
+	(72, 'a token that was kept', 'order transfer 7 breaks order_transfer_token_check: a token', 'INSERT INTO second.orders (id, customer_id, email, currency_code) VALUES (7, 1, ''ada@example.com'', ''EUR''); ALTER TABLE second.order_transfer DISABLE TRIGGER USER, DROP CONSTRAINT order_transfer_token_check; INSERT INTO second.order_transfer (id, order_id, status, token_hash) VALUES (7, 7, ''canceled'', ''x''); ALTER TABLE second.order_transfer ENABLE TRIGGER USER'),
+	(73, 'an order of nobody', 'table orders breaks orders_customer_id_fkey', 'ALTER TABLE second.orders DROP CONSTRAINT orders_customer_id_fkey, DISABLE TRIGGER USER; INSERT INTO second.orders (customer_id, currency_code) VALUES (4711, ''EUR''); ALTER TABLE second.orders ENABLE TRIGGER USER'),
+	(75, 'a password hash that is none', 'credential of customer 77 has a password hash that is none', 'INSERT INTO second.customer (id, email, has_account, external_id) VALUES (77, ''h@example.com'', true, ''h''); SELECT setval(''second.customer_id_seq'', 77); ALTER TABLE second.credential DISABLE TRIGGER USER; INSERT INTO second.credential (customer_id, password_hash) VALUES (77, ''x''); ALTER TABLE second.credential ENABLE TRIGGER USER'),
+	(74, 'a group without a name', 'breaks customer_group_name_given: it has no name', 'ALTER TABLE second.customer_group DISABLE TRIGGER USER, DROP CONSTRAINT customer_group_name_given; INSERT INTO second.customer_group (name) VALUES (''''); ALTER TABLE second.customer_group ENABLE TRIGGER USER')
+) v(n, what, object, damage)
+ORDER BY n;
+-- a placeholder waits for a person
+SELECT is(pg_temp.mend('second', damage, object), result, 'check_store sees, and asks about: ' || what)
+FROM (VALUES
+	(1, 'an order of an unknown status', 'breaks orders_status_check: status lost', 'ALTER TABLE second.orders DROP CONSTRAINT orders_status_check, DISABLE TRIGGER USER; INSERT INTO second.orders (status, currency_code) VALUES (''lost'', ''EUR''); ALTER TABLE second.orders ENABLE TRIGGER USER', 'seen, check constraint "orders_status_check" of relation "orders" is violated by some row'),
+	(2, 'an order of no currency', 'breaks orders_currency_code_check: EU1', 'ALTER TABLE second.orders DROP CONSTRAINT orders_currency_code_check; INSERT INTO second.orders (currency_code) VALUES (''EU1'')', 'seen, check constraint "orders_currency_code_check" of relation "orders" is violated by some row'),
+	(3, 'a table in place of an index', 'index customer_created_at_id_idx ', 'DROP INDEX second.customer_created_at_id_idx; CREATE TABLE second.customer_created_at_id_idx ()', 'seen, mended')
+) v(n, what, object, damage, result)
+ORDER BY n;
+SELECT is((SELECT count(*) FROM customers.check_store('second')), 0::bigint, 'and nothing of it is left');
+
 -- Rows that break a rule: written while the triggers were off.
 SELECT is(pg_temp.mend('second', $$
 		  ALTER TABLE second.customer DISABLE TRIGGER USER;
@@ -621,13 +736,24 @@ SELECT matches(pg_temp.repaired('second', format('DROP TRIGGER %I ON second.orde
 FROM pg_trigger t
 WHERE t.tgrelid = 'second.orders'::regclass AND NOT t.tgisinternal
 ORDER BY t.tgname LIMIT 1;
+SELECT is(pg_temp.repaired('second', damage), result, 'create_store and ' || what)
+FROM (VALUES
+	(1, 'ALTER TABLE second.customer DISABLE TRIGGER customer_guard', 'repaired: trigger customer_guard (0 left)', 'a disabled trigger'),
+	(2, 'DROP TRIGGER customer_guard ON second.customer; CREATE TRIGGER customer_guard BEFORE INSERT ON second.customer FOR EACH ROW EXECUTE FUNCTION customers.customer_guard()', 'repaired: trigger customer_guard (0 left)', 'a trigger with fewer events'),
+	(3, 'DROP INDEX second.customer_email_key; CREATE INDEX customer_email_key ON second.customer (email)', 'repaired: index customer_email_key (0 left)', 'a key that is not unique'),
+	(4, 'ALTER TABLE second.orders DROP CONSTRAINT orders_status_check, ADD CONSTRAINT orders_status_check CHECK (true)', 'repaired: constraint orders_status_check (0 left)', 'CHECK (true)'),
+	(5, 'ALTER TABLE second.orders ALTER status DROP NOT NULL, ALTER id DROP DEFAULT', 'repaired: column orders.id, column orders.status (0 left)', 'columns'),
+	(6, 'DELETE FROM second.store_info', 'repaired: table store_info (0 left)', 'an empty store_info'),
+	(7, 'ALTER TABLE second.orders ALTER status SET DEFAULT ''draft''; GRANT USAGE ON SCHEMA second TO PUBLIC', 'complete (2 left)', 'what its owner may have wanted')
+) v(n, damage, result, what)
+ORDER BY n;
 SELECT is(customers.create_store('second'), 'complete',
 		  'a healthy store is complete');
 SELECT is((SELECT count(*) FROM second.customer), 2::bigint,
 		  'and keeps its customers');
 
 SELECT matches(t.message('UPDATE second.store_info SET layout_version = 0; SELECT customers.create_store(''second'')'),
-			   'second.*upgrade_store', 'an older layout is refused, and upgrade_store named');
+			   'layout_version = 1', 'a layout that no version makes is refused, with the way back');
 SELECT is(t.error('UPDATE second.store_info SET layout_version = 0; DO $x$ BEGIN IF (SELECT s.layout_current::text FROM customers.stores() s WHERE s.name = ''second'') NOT IN (''true'', ''0'') THEN RAISE ''older''; END IF; END $x$'),
 		  'P0001', 'which stores() shows');
 
