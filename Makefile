@@ -141,6 +141,9 @@ test:
 attack:
 	@test/with-server test/run attack
 
+cassert:
+	@.ci/cassert
+
 demo:
 	@test/with-server test/demo
 
@@ -209,6 +212,8 @@ help:
 	@echo "make demo [KEEP=1]    show the extension at work on a throwaway server"
 	@echo "make test             run all tests on a throwaway server"
 	@echo "make attack           what a hostile owner of a store can do, tried"
+	@echo "make cassert          run all tests on a server with assertions, and a walk of"
+	@echo "                      each noun without caches; builds that server once"
 	@echo "make bench            measure beside SQL and PL/pgSQL by hand; ROWS=1000000"
 	@echo "                      PARTS='hot lists' QUICK=1 BENCH_OUT=<folder>"
 	@echo "make format           lay out the C code"
@@ -220,4 +225,4 @@ help:
 	@echo "WERROR=1              warnings are errors"
 	@echo "KEEP=1                demo and test leave their server running"
 
-.PHONY: FORCE test attack demo bench format check-format check-includes lint help
+.PHONY: FORCE test attack cassert demo bench format check-format check-includes lint help
