@@ -144,6 +144,9 @@ attack:
 cassert:
 	@.ci/cassert
 
+memcheck:
+	@.ci/memcheck
+
 demo:
 	@test/with-server test/demo
 
@@ -214,6 +217,7 @@ help:
 	@echo "make attack           what a hostile owner of a store can do, tried"
 	@echo "make cassert          run all tests on a server with assertions, and a walk of"
 	@echo "                      each noun without caches; builds that server once"
+	@echo "make memcheck         run the pgTAP files while valgrind watches the server"
 	@echo "make bench            measure beside SQL and PL/pgSQL by hand; ROWS=1000000"
 	@echo "                      PARTS='hot lists' QUICK=1 BENCH_OUT=<folder>"
 	@echo "make format           lay out the C code"
@@ -225,4 +229,4 @@ help:
 	@echo "WERROR=1              warnings are errors"
 	@echo "KEEP=1                demo and test leave their server running"
 
-.PHONY: FORCE test attack cassert demo bench format check-format check-includes lint help
+.PHONY: FORCE test attack cassert memcheck demo bench format check-format check-includes lint help
