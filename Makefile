@@ -147,6 +147,9 @@ cassert:
 memcheck:
 	@.ci/memcheck
 
+fuzz:
+	@test/fuzz/run
+
 demo:
 	@test/with-server test/demo
 
@@ -218,6 +221,8 @@ help:
 	@echo "make cassert          run all tests on a server with assertions, and a walk of"
 	@echo "                      each noun without caches; builds that server once"
 	@echo "make memcheck         run the pgTAP files while valgrind watches the server"
+	@echo "make fuzz             random input for the parsers, every function and table;"
+	@echo "                      FUZZ_SECONDS=15 each, SEED=<number>"
 	@echo "make bench            measure beside SQL and PL/pgSQL by hand; ROWS=1000000"
 	@echo "                      PARTS='hot lists' QUICK=1 BENCH_OUT=<folder>"
 	@echo "make format           lay out the C code"
@@ -229,4 +234,4 @@ help:
 	@echo "WERROR=1              warnings are errors"
 	@echo "KEEP=1                demo and test leave their server running"
 
-.PHONY: FORCE test attack cassert memcheck demo bench format check-format check-includes lint help
+.PHONY: FORCE test attack cassert memcheck fuzz demo bench format check-format check-includes lint help
