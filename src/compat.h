@@ -16,6 +16,7 @@
 #include "storage/proc.h"
 #include "utils/acl.h"
 #include "utils/datetime.h"
+#include "utils/inval.h"
 #include "utils/jsonb.h"
 
 #if PG_VERSION_NUM < 150000
@@ -160,6 +161,16 @@ cust_decode_datetime(char **field, int *ftype, int nf, int *dtype,
 
 	return DecodeDateTime(field, ftype, nf, dtype, tm, fsec, tz, &extra);
 #endif
+}
+
+/*
+ * Does a server for developers throw its caches away at every chance?  Then
+ * everything seems to change all the time.
+ */
+static inline bool
+cust_discards_caches(void)
+{
+	return debug_discard_caches > 0;
 }
 
 #endif /* CUSTOMERS_COMPAT_H */

@@ -11,7 +11,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type_d.h"
-#include "commands/sequence.h"
 #include "events/doorbell.h"
 #include "events/record.h"
 #include "events/subscribed.h"
@@ -142,7 +141,6 @@ expect_unchanged(const Recorder *recorder)
 static void
 write_events(Recorder *recorder)
 {
-	Oid sequence = recorder->store->sequences[STORE_EVENT];
 	InsertRow *rows = palloc(recorder->ndrafts * sizeof(InsertRow));
 	Datum role = CStringGetTextDatum(cust_guc_outer_role());
 	Datum actor = CStringGetTextDatum(cust_guc_current_actor());
@@ -155,7 +153,7 @@ write_events(Recorder *recorder)
 		InsertRow *row = &rows[i];
 
 		memset(row->nulls, false, sizeof(row->nulls));
-		draft->id = nextval_internal(sequence, false);
+		draft->id = cust_store_next_own_id(recorder->store, STORE_EVENT);
 		row->values[EVENT_ID] = Int64GetDatum(draft->id);
 		row->values[EVENT_TYPE] = CStringGetTextDatum(draft->type);
 		set_subject(row, EVENT_CUSTOMER_ID, draft->customer_id);
@@ -221,12 +219,11 @@ static void
 fill_delivery(const Recorder *recorder, const EventDraft *draft,
 			  const Subscription *subscription, InsertRow *row)
 {
-	Oid sequence = recorder->store->sequences[STORE_DELIVERY];
 	Datum now = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 
 	memset(row->nulls, false, sizeof(row->nulls));
 	row->values[DELIVERY_ID] = Int64GetDatum(
-		nextval_internal(sequence, false));
+		cust_store_next_own_id(recorder->store, STORE_DELIVERY));
 	row->values[DELIVERY_SUBSCRIPTION] = subscription->name;
 	row->values[DELIVERY_EVENT_ID] = Int64GetDatum(draft->id);
 	row->values[DELIVERY_PERSON_IDS] = person_ids(draft);

@@ -173,7 +173,7 @@ read_deliveries(const PGresult *result, int wanted, Millis lease_end,
 
 		if (!is_complete(result, row))
 			continue;
-		if (next != place)
+		if (n == 0 || next != place)
 		{
 			if (n == wanted)
 				break;

@@ -296,6 +296,7 @@ static const PlanQuery select_orders = {
 };
 
 #define ORDERS_SHOWN 7
+#define ORDERS_SHOWN_PLACED_AT 4 /* from 0 */
 
 /* Adds the orders, each with its cursor, to the result. */
 static void
@@ -311,7 +312,10 @@ emit_orders(FunctionCallInfo fcinfo, const PlanRows *rows, const char *kind)
 
 		for (int k = 0; k < ORDERS_SHOWN; k++)
 			values[k] = cust_plan_value(rows, i, k + 1, &nulls[k]);
-		key = psprintf(INT64_FORMAT, cust_plan_int64(rows, i, 5));
+		key = nulls[ORDERS_SHOWN_PLACED_AT] ?
+			NULL :
+			psprintf(INT64_FORMAT,
+					 DatumGetTimestampTz(values[ORDERS_SHOWN_PLACED_AT]));
 		values[ORDERS_SHOWN] = cust_page_cursor(kind, key,
 												cust_plan_int64(rows, i, 1));
 		nulls[ORDERS_SHOWN] = false;

@@ -19,7 +19,8 @@ find_column(TupleDesc desc, const ColumnShape *column)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 
-		if (!att->attisdropped && att->atttypid == column->type &&
+		if (!att->attisdropped && att->attgenerated == '\0' &&
+			att->atttypid == column->type &&
 			(!column->required || cust_is_not_null(desc, i)) &&
 			strcmp(NameStr(att->attname), column->name) == 0)
 			return att->attnum;

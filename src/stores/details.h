@@ -38,8 +38,9 @@
  * The status of a transfer t at the time $2: an overdue one counts as expired
  * whether that was recorded or not.
  */
-#define TRANSFER_STATUS_AT_2                                       \
-	"CASE WHEN t.status" EQ "'requested' AND t.expires_at" LE "$2" \
+#define TRANSFER_STATUS_AT_2                              \
+	"CASE WHEN t.status" EQ "'requested'"                 \
+	" AND (t.expires_at IS NULL OR t.expires_at" LE "$2)" \
 	" THEN 'expired'::pg_catalog.text ELSE t.status END"
 
 #endif /* CUSTOMERS_DETAILS_H */

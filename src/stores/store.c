@@ -71,7 +71,8 @@ invalidate_table(Datum arg, Oid relid)
 	HASH_SEQ_STATUS status;
 	StoreEntry *entry;
 
-	if (!OidIsValid(relid) || rests_on(&candidate.verified, relid))
+	if (OidIsValid(relid) ? rests_on(&candidate.verified, relid) :
+							!cust_discards_caches())
 		candidate_changed = true;
 	hash_seq_init(&status, store_cache);
 	while ((entry = hash_seq_search(&status)) != NULL)
@@ -87,7 +88,7 @@ invalidate_schema(Datum arg, int cacheid, uint32 hash)
 	HASH_SEQ_STATUS status;
 	StoreEntry *entry;
 
-	if (hash == 0 || candidate.hash == hash)
+	if (hash != 0 ? candidate.hash == hash : !cust_discards_caches())
 		candidate_changed = true;
 	hash_seq_init(&status, store_cache);
 	while ((entry = hash_seq_search(&status)) != NULL)
@@ -222,7 +223,7 @@ verify_candidate(Oid schema, StoreState needed)
 /*
  * The store in a schema, seen to be as a caller needs it; valid until the next
  * invalidation.  Raises 3F000, or 42501 for triggers, when it is not, and
- * 55006 when it keeps changing.
+ * 40001 when it keeps changing.
  */
 static const Store *
 verified_store(Oid schema, StoreState needed)
@@ -246,7 +247,7 @@ verified_store(Oid schema, StoreState needed)
 	}
 	cust_report(
 		&(CustError){
-			.sqlstate = ERRCODE_OBJECT_IN_USE,
+			.sqlstate = ERRCODE_T_R_SERIALIZATION_FAILURE,
 			.schema = candidate.verified.store.target.name,
 			.hint = "Repeat the call.",
 		},

@@ -47,6 +47,7 @@ extern bool cust_store_fetch_by(const Store *store, StoreTable table,
 								FetchedRow *row);
 extern WriteTo cust_store_table(const Store *store, StoreTable table);
 extern int64 cust_store_next_id(const Store *store, StoreTable table);
+extern int64 cust_store_next_own_id(const Store *store, StoreTable table);
 extern void cust_store_refuse_superuser(const PlanTarget *target);
 extern bool cust_store_exists(Oid schema);
 pg_noreturn extern void cust_store_unknown(const Store *store,

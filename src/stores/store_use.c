@@ -8,8 +8,30 @@
 #include "catalog/pg_class.h"
 #include "commands/sequence.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "stores/store.h"
 #include "utils/lsyscache.h"
+
+/* The next id of a table, whose sequence may be gone since it was verified. */
+static int64
+next_id(const Store *store, StoreTable table, bool check_permissions)
+{
+	Oid sequence = store->sequences[table];
+
+	Assert(OidIsValid(sequence));
+	LockRelationOid(sequence, RowExclusiveLock);
+	if (get_rel_relkind(sequence) != RELKIND_SEQUENCE)
+		cust_report(
+			&(CustError){
+				.sqlstate = ERRCODE_INVALID_SCHEMA_NAME,
+				.schema = store->target.name,
+				.table = cust_layout[table].name,
+				.hint = "Repeat the statement.",
+			},
+			"the sequence of table \"%s\" was dropped while it was used",
+			cust_layout[table].name);
+	return nextval_internal(sequence, check_permissions);
+}
 
 /*
  * The next id of a table, which needs the caller's USAGE on its sequence.
@@ -18,7 +40,14 @@
 int64
 cust_store_next_id(const Store *store, StoreTable table)
 {
-	return nextval_internal(store->sequences[table], true);
+	return next_id(store, table, true);
+}
+
+/* The next id of a table for a row that is written whoever the caller is. */
+int64
+cust_store_next_own_id(const Store *store, StoreTable table)
+{
+	return next_id(store, table, false);
 }
 
 /*

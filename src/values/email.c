@@ -11,6 +11,7 @@
 #include "catalog/namespace.h"
 #include "compat.h"
 #include "fmgr.h"
+#include "guc.h"
 #include "mb/pg_wchar.h"
 #include "report.h"
 #include "utils/builtins.h"
@@ -42,12 +43,16 @@ address_fault(const char *s, int length)
 	int size;
 	Oid conversion;
 	char *utf8;
+	int level;
 
 	/* too long: the bytes of any encoding will do to say so */
 	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII ||
 		length > CUST_ADDRESS_MAX || is_ascii(s, length))
 		return cust_address_fault(s, length, CUST_ADDRESS_PUBLIC);
+	/* the server's, whatever the search_path */
+	level = cust_guc_set_for_statement("search_path", "pg_catalog");
 	conversion = FindDefaultConversionProc(encoding, PG_UTF8);
+	cust_guc_unset(level);
 	size = (length + 1) * MAX_CONVERSION_GROWTH + 1;
 	utf8 = palloc(size);
 	if (!OidIsValid(conversion) ||
