@@ -214,8 +214,11 @@ cust_write_row(const WriteTo *to, const WriteRow *row)
 		.estate = CreateExecutorState(),
 	};
 	MemoryContext before = MemoryContextSwitchTo(writing.estate->es_query_cxt);
-	bool possible = table_permits(&writing) && open_range(&writing);
+	bool possible;
 
+	/* under the lock that may have been waited for */
+	to->target->expect_unchanged(to->target);
+	possible = table_permits(&writing) && open_range(&writing);
 	if (possible)
 		run_statement(&writing);
 	MemoryContextSwitchTo(before);

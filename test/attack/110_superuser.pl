@@ -8,6 +8,7 @@ use warnings;
 use FindBin;
 use lib $FindBin::RealBin;
 use Attack;
+use Shop;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -155,7 +156,7 @@ foreach my $trap (sort keys %traps)
 foreach my $session (sort keys %sessions)
 {
 	my @runs = at_once($node,
-		(map { "$sessions{$session} SELECT customers.$_;\nSELECT pg_sleep(2), customers.$_;\n" } @reading[ 0, 1, 4, 11, 13 ], $session eq 'a superuser' ? () : $writing[0]),
+		(map { "$sessions{$session} SELECT customers.$_;\nSELECT pg_sleep(2), customers.$_;\n" } @reading[ 0, 1, 4, 11, 13 ], $session eq 'a superuser' ? () : q{create_customer('v' || random() || '@example.com')}),
 		q{SET SESSION AUTHORIZATION mallory;
 			SELECT pg_sleep(1);
 			DO $$ DECLARE t text; BEGIN
