@@ -15,6 +15,7 @@
 #include "stores/store.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
+#include "values/secret.h"
 
 static NullableDatum
 now_argument(void)
@@ -144,6 +145,7 @@ resolve(FunctionCallInfo fcinfo, const char *status, NullableDatum token,
 	WriteTo table = cust_store_table(store, STORE_TRANSFER);
 	WriteRow changes = {0};
 	WriteWhere where = {0};
+	text *seal = NULL;
 
 	if (PG_ARGISNULL(0))
 		cust_report_null("transfer_id");
@@ -151,6 +153,12 @@ resolve(FunctionCallInfo fcinfo, const char *status, NullableDatum token,
 	cust_store_require(store, STORE_TRANSFER, ACL_UPDATE, "status");
 	cust_write_set(&changes, TRANSFER_STATUS,
 				   (NullableDatum){CStringGetTextDatum(status), false});
+	/* the log may show what the statement carries */
+	if (!token.isnull)
+	{
+		seal = cust_secret_seal(DatumGetTextPP(token.value));
+		token.value = PointerGetDatum(seal);
+	}
 	cust_write_set(&changes, TRANSFER_APPROVAL_TOKEN, token);
 	cust_write_set(&changes, TRANSFER_DECLINE_REASON, reason);
 	table.as_owner = true;
@@ -158,6 +166,8 @@ resolve(FunctionCallInfo fcinfo, const char *status, NullableDatum token,
 	lock_request(store, where.id);
 	(void) cust_write_update(&table, &where, &changes, NULL);
 	cust_plan_end();
+	if (seal != NULL)
+		cust_secret_break(seal);
 }
 
 static const NullableDatum nothing = {(Datum) 0, true};

@@ -1,6 +1,7 @@
 /*
  * transfer_guard.c
- *		The guard of table order_transfer.
+ *		The guard of table order_transfer; new rows are judged in
+ *		transfer_request.c.
  *
  * Decides everything from what a statement brings (a new row, a status, a
  * token) and what the tables hold.  What it reads is locked first, then open
@@ -11,255 +12,16 @@
 #include "access/xact.h"
 #include "catalog/pg_type_d.h"
 #include "guc.h"
-#include "orders/transfer_subjects.h"
-#include "rows/trigger.h"
+#include "orders/transfer_request.h"
 #include "stores/expect.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
-#include "values/handover.h"
+#include "values/secret.h"
 #include "values/token.h"
-
-/* ------------------------------------------------------------------------
- * Errors
- * ------------------------------------------------------------------------
- */
 
 #define REQUEST_HINT \
 	"Request a new transfer with customers.request_order_transfer."
 #define CANCEL_HINT "End a request with customers.cancel_order_transfer."
-
-pg_noreturn static void
-report_state(const TriggerRow *row, int column, const char *hint,
-			 const char *message)
-{
-	cust_trigger_refuse(row, "order_transfer_state", column, hint, message);
-}
-
-static void
-check_order_active(const TriggerRow *row, const OrderState *order)
-{
-	if (order->status == NULL || strcmp(order->status, "canceled") == 0 ||
-		strcmp(order->status, "draft") == 0)
-		cust_trigger_refuse(row, "order_transfer_order_active",
-							TRANSFER_ORDER_ID, NULL,
-							psprintf("order " INT64_FORMAT
-									 " is %s and cannot be transferred",
-									 order->id,
-									 order->status ? order->status :
-													 "without a status"));
-}
-
-static void
-check_target_registered(const TriggerRow *row, const CustomerState *target,
-						int64 target_id)
-{
-	if (!target->has_account)
-		cust_trigger_refuse(
-			row, "order_transfer_target_registered", TRANSFER_TO_CUSTOMER_ID,
-			"Only a registered customer can be given an order.",
-			psprintf("customer " INT64_FORMAT " is a guest", target_id));
-}
-
-/* ------------------------------------------------------------------------
- * INSERT: a request, or history of another system
- * ------------------------------------------------------------------------
- */
-
-/* Sets the approver; raises unless there is one whose address is settled. */
-static void
-set_approver(TriggerRow *row, const Subjects *subjects)
-{
-	const OrderState *order = &subjects->order;
-	const char *approver = order->email;
-	TimestampTz changed_at = order->email_changed_at;
-
-	if (subjects->owner.found)
-	{
-		approver = subjects->owner.email;
-		changed_at = subjects->owner.email_changed_at;
-	}
-	if (approver == NULL)
-		cust_trigger_refuse(
-			row, "order_transfer_approver_known", TRANSFER_ORDER_ID,
-			"Without a customer and an e-mail there is nobody to ask.",
-			psprintf("order " INT64_FORMAT
-					 " has neither a customer nor an e-mail",
-					 order->id));
-	if (!cust_guc_email_settled(changed_at))
-		cust_trigger_refuse(
-			row, "order_transfer_email_settled", TRANSFER_ORDER_ID,
-			psprintf(
-				"Repeat the request %d hours after the change (customers.email_change_hold).",
-				(cust_guc_email_change_hold + 3599) / 3600),
-			psprintf(
-				"the e-mail that would approve the transfer of order " INT64_FORMAT
-				" was changed recently",
-				order->id));
-	cust_trigger_set(row, TRANSFER_APPROVER_EMAIL,
-					 CStringGetTextDatum(approver));
-}
-
-/* Raises if the order was asked about too often within a day. */
-static void
-check_requested_rarely(const TriggerRow *row, const Store *store,
-					   int64 order_id)
-{
-	int most = cust_guc_transfer_requests_per_day;
-
-	if (cust_subjects_requests_reach(store, order_id, most))
-		cust_trigger_refuse(
-			row, "order_transfer_requested_rarely", TRANSFER_ORDER_ID,
-			"Repeat the request when the first of these is a day old (customers.transfer_requests_per_day).",
-			psprintf("the transfer of order " INT64_FORMAT
-					 " was asked for %d times in the last 24 hours",
-					 order_id, most));
-}
-
-static void
-set_kept_of_request(TriggerRow *row, const Subjects *subjects)
-{
-	/*
-	 * not the transaction's start, which could be a day ago: the request would
-	 * not count as one of this day
-	 */
-	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz expires_at = now +
-		(int64) cust_guc_transfer_ttl * USECS_PER_SEC;
-
-	if (subjects->order.customer_id != 0)
-		cust_trigger_set(row, TRANSFER_FROM_CUSTOMER_ID,
-						 Int64GetDatum(subjects->order.customer_id));
-	else
-		cust_trigger_set_null(row, TRANSFER_FROM_CUSTOMER_ID);
-	cust_trigger_set(row, TRANSFER_REQUESTED_BY,
-					 CStringGetTextDatum(cust_guc_current_actor()));
-	cust_trigger_set(row, TRANSFER_REQUESTED_AT, TimestampTzGetDatum(now));
-	cust_trigger_set(row, TRANSFER_EXPIRES_AT,
-					 TimestampTzGetDatum(expires_at));
-	cust_trigger_set_null(row, TRANSFER_APPROVER_EMAIL);
-	cust_trigger_set_null(row, TRANSFER_RESOLVED_AT);
-	cust_trigger_set_null(row, TRANSFER_RESOLVED_BY);
-	cust_trigger_set_null(row, TRANSFER_DECLINE_REASON);
-}
-
-/* The rules of a request, in the order in which the contract lists them. */
-static void
-guard_request(TriggerRow *row, const Store *store)
-{
-	int64 order_id = cust_trigger_new_id(row, TRANSFER_ORDER_ID);
-	int64 target_id = cust_trigger_new_id(row, TRANSFER_TO_CUSTOMER_ID);
-	Subjects subjects;
-
-	cust_subjects_lock(store, order_id, target_id, &subjects);
-	if (!subjects.target.found)
-		cust_store_unknown(store, STORE_CUSTOMER, target_id);
-	check_order_active(row, &subjects.order);
-	check_target_registered(row, &subjects.target, target_id);
-	if (subjects.order.customer_id == target_id)
-		cust_trigger_refuse(row, "order_transfer_not_to_owner",
-							TRANSFER_TO_CUSTOMER_ID, NULL,
-							psprintf("order " INT64_FORMAT
-									 " belongs to customer " INT64_FORMAT
-									 " already",
-									 order_id, target_id));
-	set_kept_of_request(row, &subjects);
-	/* with an open one, order_transfer_open_key speaks or ON CONFLICT acts */
-	if (!cust_subjects_open_transfer(store, order_id))
-	{
-		set_approver(row, &subjects);
-		check_requested_rarely(row, store, order_id);
-	}
-	cust_trigger_set(row, TRANSFER_TOKEN_HASH,
-					 PointerGetDatum(cust_handover_make()));
-}
-
-/* NULL for NULL */
-static char *
-old_status_of(const TriggerRow *row)
-{
-	bool isnull;
-	Datum value = cust_trigger_old(row, TRANSFER_STATUS, &isnull);
-
-	return isnull ? NULL : TextDatumGetCString(value);
-}
-
-/* Raises 23502 for NULL. */
-static char *
-new_status_of(const TriggerRow *row)
-{
-	bool isnull;
-	Datum value;
-
-	cust_trigger_require(row, TRANSFER_STATUS);
-	value = cust_trigger_new(row, TRANSFER_STATUS, &isnull);
-	Assert(!isnull);
-	return TextDatumGetCString(value);
-}
-
-static bool
-is_final(const char *status)
-{
-	static const char *const final[] = {"accepted", "declined", "canceled",
-										"expired"};
-
-	for (size_t i = 0; i < lengthof(final); i++)
-	{
-		if (strcmp(status, final[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* History of another system moves nothing and tells nobody. */
-static void
-guard_history(const TriggerRow *row, const char *status)
-{
-	bool isnull;
-	Datum time = cust_trigger_new(row, TRANSFER_RESOLVED_AT, &isnull);
-
-	if (!is_final(status))
-		report_state(
-			row, TRANSFER_STATUS,
-			"It is requested, accepted, declined, canceled or expired.",
-			"a transfer has no such status");
-	if (isnull ||
-		DatumGetTimestampTz(time) >= GetCurrentTransactionStartTimestamp())
-		report_state(
-			row, TRANSFER_RESOLVED_AT,
-			"Insert it with status requested, or with the time when it was resolved.",
-			"a transfer starts as requested; one that is imported as history was resolved in the past");
-	/* it counts as a request of its day, which must not be one to come */
-	time = cust_trigger_new(row, TRANSFER_REQUESTED_AT, &isnull);
-	if (!isnull && DatumGetTimestampTz(time) > GetCurrentTimestamp())
-		report_state(row, TRANSFER_REQUESTED_AT,
-					 "Insert it with the time when it was requested.",
-					 "a transfer is not requested in the future");
-}
-
-static void
-guard_insert(TriggerRow *row)
-{
-	const Store *store;
-	char *status;
-
-	if (!cust_trigger_is_null(row, TRANSFER_TOKEN_HASH) ||
-		!cust_trigger_is_null(row, TRANSFER_APPROVAL_TOKEN))
-		report_state(row, TRANSFER_TOKEN_HASH,
-					 "The token is made by the request itself.",
-					 "a transfer cannot be inserted with a token");
-	status = new_status_of(row);
-	if (strcmp(status, "requested") != 0)
-	{
-		guard_history(row, status);
-		return;
-	}
-	cust_trigger_require(row, TRANSFER_ORDER_ID);
-	cust_trigger_require(row, TRANSFER_TO_CUSTOMER_ID);
-	store = cust_store_of(row->data->tg_relation);
-	cust_plan_begin();
-	guard_request(row, store);
-	cust_plan_end();
-}
 
 /* ------------------------------------------------------------------------
  * UPDATE: the one end of a request, or the deletion of a customer
@@ -294,7 +56,7 @@ is_overdue(const TriggerRow *row)
 static bool
 was_requested(const TriggerRow *row)
 {
-	const char *status = old_status_of(row);
+	const char *status = cust_transfer_old_status(row);
 
 	return status != NULL && strcmp(status, "requested") == 0;
 }
@@ -311,12 +73,11 @@ lost_customer(const TriggerRow *row, const Store *store, int column)
 pg_noreturn static void
 report_column(const TriggerRow *row, int column)
 {
-	report_state(row, column,
-				 "Cancel a request and make another; history is kept.",
-				 psprintf("%s of order transfer " INT64_FORMAT
-						  " cannot be changed",
-						  row->shape->columns[column].name,
-						  cust_trigger_old_id(row, TRANSFER_ID)));
+	cust_transfer_report_state(
+		row, column, "Cancel a request and make another; history is kept.",
+		psprintf("%s of order transfer " INT64_FORMAT " cannot be changed",
+				 row->shape->columns[column].name,
+				 cust_trigger_old_id(row, TRANSFER_ID)));
 }
 
 /*
@@ -369,28 +130,29 @@ check_state(const TriggerRow *row, const char *old_status,
 	bool expiring = strcmp(new_status, "expired") == 0;
 
 	if (old_status == NULL || strcmp(old_status, "requested") != 0)
-		report_state(row, TRANSFER_STATUS, REQUEST_HINT,
-					 psprintf("order transfer " INT64_FORMAT
-							  " is %s and cannot change any more",
-							  id,
-							  old_status ? old_status : "without a status"));
+		cust_transfer_report_state(
+			row, TRANSFER_STATUS, REQUEST_HINT,
+			psprintf("order transfer " INT64_FORMAT
+					 " is %s and cannot change any more",
+					 id, old_status ? old_status : "without a status"));
 	if (strcmp(new_status, "requested") == 0)
-		report_state(row, TRANSFER_STATUS,
-					 "Set status to accepted or declined with it.",
-					 psprintf("order transfer " INT64_FORMAT
-							  " was given evidence but no new status",
-							  id));
-	if (!is_final(new_status))
-		report_state(row, TRANSFER_STATUS,
-					 "It becomes accepted, declined, canceled or expired.",
-					 psprintf("order transfer " INT64_FORMAT
-							  " has no such status",
-							  id));
+		cust_transfer_report_state(
+			row, TRANSFER_STATUS,
+			"Set status to accepted or declined with it.",
+			psprintf("order transfer " INT64_FORMAT
+					 " was given evidence but no new status",
+					 id));
+	if (!cust_transfer_is_final(new_status))
+		cust_transfer_report_state(
+			row, TRANSFER_STATUS,
+			"It becomes accepted, declined, canceled or expired.",
+			psprintf("order transfer " INT64_FORMAT " has no such status",
+					 id));
 	if (expiring && !is_overdue(row))
-		report_state(row, TRANSFER_STATUS, CANCEL_HINT,
-					 psprintf("order transfer " INT64_FORMAT
-							  " has not expired yet",
-							  id));
+		cust_transfer_report_state(row, TRANSFER_STATUS, CANCEL_HINT,
+								   psprintf("order transfer " INT64_FORMAT
+											" has not expired yet",
+											id));
 	if (!expiring && is_overdue(row))
 		cust_trigger_refuse(row, "order_transfer_not_expired",
 							TRANSFER_EXPIRES_AT, REQUEST_HINT,
@@ -417,7 +179,8 @@ check_token(const TriggerRow *row)
 					 " needs the approver's token",
 					 id));
 	if (hash_null ||
-		!cust_token_matches(DatumGetTextPP(token), DatumGetByteaPP(hash)))
+		!cust_token_matches(cust_secret_open(DatumGetTextPP(token)),
+							DatumGetByteaPP(hash)))
 		cust_report(
 			&(CustError){
 				.sqlstate = ERRCODE_INVALID_PASSWORD,
@@ -440,8 +203,8 @@ check_acceptance(const TriggerRow *row, const Store *store)
 					   target_id, &subjects);
 	if (!subjects.target.found)
 		cust_store_unknown(store, STORE_CUSTOMER, target_id);
-	check_target_registered(row, &subjects.target, target_id);
-	check_order_active(row, &subjects.order);
+	cust_transfer_check_target(row, &subjects.target, target_id);
+	cust_transfer_check_order(row, &subjects.order);
 	if (subjects.order.customer_id !=
 		cust_trigger_old_id(row, TRANSFER_FROM_CUSTOMER_ID))
 		cust_trigger_refuse(
@@ -456,14 +219,14 @@ check_acceptance(const TriggerRow *row, const Store *store)
 static void
 guard_change(TriggerRow *row, const Store *store)
 {
-	char *new_status = new_status_of(row);
+	char *new_status = cust_transfer_new_status(row);
 
 	check_columns(row);
 	if (!cust_trigger_changed(row, TRANSFER_STATUS) &&
 		!cust_trigger_changed(row, TRANSFER_DECLINE_REASON) &&
 		cust_trigger_is_null(row, TRANSFER_APPROVAL_TOKEN))
 		return;
-	check_state(row, old_status_of(row), new_status);
+	check_state(row, cust_transfer_old_status(row), new_status);
 	if (strcmp(new_status, "accepted") == 0 ||
 		strcmp(new_status, "declined") == 0)
 		check_token(row);
@@ -536,7 +299,7 @@ customers_order_transfer_guard(PG_FUNCTION_ARGS)
 	switch (row.operation)
 	{
 		case TRIGGER_INSERT:
-			guard_insert(&row);
+			cust_transfer_guard_insert(&row);
 			break;
 		case TRIGGER_UPDATE:
 			guard_update(&row);

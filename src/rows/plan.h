@@ -66,7 +66,6 @@ extern PlanRows cust_plan_run(const PlanQuery *query, const PlanTarget *target,
 pg_noreturn extern void cust_plan_rethrow(const PlanQuery *query,
 										  MemoryContext context);
 extern void cust_plan_utility(const char *statement);
-extern void cust_plan_forget(Oid schema);
 extern char *cust_plan_substitute(const char *text, const char *schema);
 
 extern Datum cust_plan_value(const PlanRows *rows, uint64 row, int column,

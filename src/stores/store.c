@@ -13,6 +13,7 @@
 #include "catalog/pg_class.h"
 #include "guc.h"
 #include "miscadmin.h"
+#include "rows/kept.h"
 #include "stores/store.h"
 #include "stores/verify.h"
 #include "utils/builtins.h"
@@ -128,7 +129,7 @@ forget_dropped_stores(void)
 		if (entry->state != STORE_UNKNOWN ||
 			SearchSysCacheExists1(NAMESPACEOID, ObjectIdGetDatum(schema)))
 			continue;
-		cust_plan_forget(schema);
+		cust_kept_forget(schema);
 		hash_search(store_cache, &schema, HASH_REMOVE, NULL);
 	}
 }

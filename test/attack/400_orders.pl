@@ -55,6 +55,16 @@ my $transfer = answer('SELECT customers.request_order_transfer(1, 2)');
 my $token = answer(q{SELECT confidential ->> 'token' FROM shop.delivery WHERE confidential ? 'token'});
 like($token, qr/^[\w-]{43}$/, 'fixture: an order with a request');
 
+# What he sees of the approval is no token: it stands for one in this call only.
+like(answer(qq{
+	BEGIN;
+	CREATE TABLE shop.seen (evidence text);
+	CREATE FUNCTION shop.peek() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN INSERT INTO shop.seen VALUES (NEW.approval_token); RETURN NEW; END \$\$;
+	CREATE TRIGGER a_peek BEFORE UPDATE ON shop.order_transfer FOR EACH ROW EXECUTE FUNCTION shop.peek();
+	SELECT customers.accept_order_transfer($transfer, '$token');
+	SELECT 'seen ' || count(*) || ', tokens ' || count(*) FILTER (WHERE evidence = '$token') FROM shop.seen WHERE evidence IS NOT NULL;
+	ROLLBACK;}), qr/^seen 1, tokens 0$/m, 'a trigger of his before the guard sees no token');
+
 # All that reads or writes orders, each undone.
 my @uses = map { "SAVEPOINT use; $_; ROLLBACK TO use;" } (
 	'SELECT customers.request_order_transfer(2, 2)', 'SELECT customers.request_order_transfer(1, 2)', 'SELECT customers.request_order_transfer(10, 2, NULL, true)',
