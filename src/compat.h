@@ -60,6 +60,65 @@
 	ExecInsertIndexTuples(info, estate, 0, slot, NIL, NULL)
 #endif
 
+/*
+ * The same for the new version of a row; indexes is what cust_tuple_update
+ * said.
+ */
+#if PG_VERSION_NUM < 160000
+typedef bool CustUpdateIndexes;
+#define cust_update_index_tuples(info, slot, estate, indexes) \
+	ExecInsertIndexTuples(info, slot, estate, true, false, NULL, NIL)
+#elif PG_VERSION_NUM < 190000
+typedef TU_UpdateIndexes CustUpdateIndexes;
+#define cust_update_index_tuples(info, slot, estate, indexes)         \
+	ExecInsertIndexTuples(info, slot, estate, true, false, NULL, NIL, \
+						  (indexes) == TU_Summarizing)
+#else
+typedef TU_UpdateIndexes CustUpdateIndexes;
+#define cust_update_index_tuples(info, slot, estate, indexes) \
+	ExecInsertIndexTuples(info, estate,                       \
+						  EIIT_IS_UPDATE |                    \
+							  ((indexes) == TU_Summarizing ?  \
+								   EIIT_ONLY_SUMMARIZING :    \
+								   0),                        \
+						  slot, NIL, NULL)
+#endif
+
+/* putting a row in the place of an old one; *indexes: which it must enter */
+#if PG_VERSION_NUM < 190000
+#define cust_tuple_update(rel, tid, slot, estate, failure, mode, indexes)     \
+	table_tuple_update(rel, tid, slot, (estate)->es_output_cid,               \
+					   (estate)->es_snapshot,                                 \
+					   (estate)->es_crosscheck_snapshot, true, failure, mode, \
+					   indexes)
+#else
+#define cust_tuple_update(rel, tid, slot, estate, failure, mode, indexes)     \
+	table_tuple_update(rel, tid, slot, (estate)->es_output_cid, 0,            \
+					   (estate)->es_snapshot,                                 \
+					   (estate)->es_crosscheck_snapshot, true, failure, mode, \
+					   indexes)
+#endif
+
+/* what a row's triggers BEFORE UPDATE find out about concurrent changes */
+#if PG_VERSION_NUM < 160000
+#define cust_init_recheck(epq, estate) \
+	EvalPlanQualInit(epq, estate, NULL, NIL, -1)
+#define cust_update_triggers(estate, epq, info, tid, slot, result, failure) \
+	((void) (result),                                                       \
+	 ExecBRUpdateTriggers(estate, epq, info, tid, NULL, slot, failure))
+#else
+#define cust_init_recheck(epq, estate) \
+	EvalPlanQualInit(epq, estate, NULL, NIL, -1, NIL)
+#if PG_VERSION_NUM < 180000
+#define cust_update_triggers(estate, epq, info, tid, slot, result, failure) \
+	ExecBRUpdateTriggers(estate, epq, info, tid, NULL, slot, result, failure)
+#else
+#define cust_update_triggers(estate, epq, info, tid, slot, result, failure)   \
+	ExecBRUpdateTriggers(estate, epq, info, tid, NULL, slot, result, failure, \
+						 false)
+#endif
+#endif
+
 /* the privileges that the tables of a statement need, and their check */
 #if PG_VERSION_NUM < 160000
 typedef RangeTblEntry CustPermission;

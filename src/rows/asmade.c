@@ -188,7 +188,10 @@ cust_asmade(Relation rel, const TableShape *shape)
  * ------------------------------------------------------------------------
  */
 
-/* Does a row of a table as it was made keep NOT NULLs and CHECKs? */
+/*
+ * Does a row of a table as it was made keep NOT NULLs and CHECKs?  If not, or
+ * if that is not known, the executor says so.
+ */
 bool
 cust_asmade_holds(const TableShape *shape, const ShapeMap *map,
 				  TupleTableSlot *slot)
@@ -202,11 +205,9 @@ cust_asmade_holds(const TableShape *shape, const ShapeMap *map,
 	}
 	for (int i = 0; i < SHAPE_MAX_CHECKS && shape->checks[i].name; i++)
 	{
-		const CheckShape *check = &shape->checks[i];
-		int place = map->attnums[check->column] - 1;
+		CheckHolds holds = shape->checks[i].holds;
 
-		Assert(check->holds != NULL);
-		if (!slot->tts_isnull[place] && !check->holds(slot->tts_values[place]))
+		if (holds == NULL || !holds(map, slot))
 			return false;
 	}
 	return true;

@@ -116,8 +116,8 @@ may_be_read(Relation rel, const PlanTarget *target, FetchLock lock)
  * Is it a whole index that begins with the bigint column?  A predicate is not
  * read, which would run functions of the owner's in it.
  */
-static bool
-serves_key(Oid indexid, AttrNumber attnum)
+bool
+cust_fetch_serves_key(Oid indexid, AttrNumber attnum)
 {
 	Relation index = index_open(indexid, AccessShareLock);
 	Form_pg_index form = index->rd_index;
@@ -140,13 +140,13 @@ find_index(Relation rel, AttrNumber attnum)
 	List *indexes;
 	ListCell *cell;
 
-	if (OidIsValid(primary) && serves_key(primary, attnum))
+	if (OidIsValid(primary) && cust_fetch_serves_key(primary, attnum))
 		return primary;
 	indexes = RelationGetIndexList(rel);
 	foreach(cell, indexes)
 	{
 		if (lfirst_oid(cell) == primary ||
-			!serves_key(lfirst_oid(cell), attnum))
+			!cust_fetch_serves_key(lfirst_oid(cell), attnum))
 			continue;
 		result = lfirst_oid(cell);
 		break;
@@ -157,39 +157,40 @@ find_index(Relation rel, AttrNumber attnum)
 
 /*
  * Locks the row's newest version, which goes into slot, the way that the
- * executor does for a statement of that command.  False if the row is gone, or
- * was changed by what the command itself set off.
+ * executor does for a statement of that command and snapshot.  TM_Ok; or the
+ * row is gone; or, TM_SelfModified, this command's own work changed it.
  */
-static bool
-lock_row(Relation rel, HeapTuple found, CommandId command, LockTupleMode mode,
-		 TupleTableSlot *slot)
+TM_Result
+cust_fetch_lock(Relation rel, HeapTuple found, Snapshot snapshot,
+				CommandId command, LockTupleMode mode, TupleTableSlot *slot,
+				TM_FailureData *failure)
 {
 	uint8 flags = TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS;
 	ItemPointerData tid = found->t_self;
-	TM_FailureData failure;
+	TM_Result result;
 
 	if (!IsolationUsesXactSnapshot())
 		flags |= TUPLE_LOCK_FLAG_FIND_LAST_VERSION;
-	switch (table_tuple_lock(rel, &tid, GetActiveSnapshot(), slot, command,
-							 mode, LockWaitBlock, flags, &failure))
+	result = table_tuple_lock(rel, &tid, snapshot, slot, command, mode,
+							  LockWaitBlock, flags, failure);
+	switch (result)
 	{
 		case TM_Ok:
-			return true;
 		case TM_SelfModified:
-			return false;
+			break;
 		case TM_Updated:
 		case TM_Deleted:
 			if (!IsolationUsesXactSnapshot())
-				return false;
-			ereport(
-				ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg(
-					 "could not serialize access due to concurrent update")));
+				break;
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("could not serialize access due to concurrent %s",
+							result == TM_Deleted ? "delete" : "update")));
 		default:
 			elog(ERROR, "could not lock a row of table \"%s\"",
 				 RelationGetRelationName(rel));
 	}
+	return result;
 }
 
 /* Copies the columns out of a tuple that is about to go. */
@@ -243,6 +244,7 @@ lock_next(Relation rel, const TableShape *shape, SysScanDesc scan,
 {
 	ShapeMap map = cust_shape_map(rel, shape);
 	CommandId command = GetCurrentCommandId(lock != FETCH_UNLOCKED);
+	TM_FailureData failure;
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	bool found = false;
 	HeapTuple tuple;
@@ -257,7 +259,8 @@ lock_next(Relation rel, const TableShape *shape, SysScanDesc scan,
 			if (!found || lock == FETCH_UNLOCKED)
 				continue;
 		}
-		found = lock_row(rel, tuple, command, lock_modes[lock], slot);
+		found = cust_fetch_lock(rel, tuple, GetActiveSnapshot(), command,
+								lock_modes[lock], slot, &failure) == TM_Ok;
 		if (!found)
 			continue;
 		tuple = ExecFetchSlotHeapTuple(slot, false, NULL);

@@ -5,9 +5,12 @@
 #ifndef CUSTOMERS_FETCH_H
 #define CUSTOMERS_FETCH_H
 
+#include "access/tableam.h"
+#include "executor/tuptable.h"
 #include "nodes/lockoptions.h"
 #include "rows/plan.h"
 #include "rows/shape.h"
+#include "utils/snapshot.h"
 
 typedef enum FetchLock
 {
@@ -35,6 +38,12 @@ typedef struct FetchedRow
 extern bool cust_fetch_row(const PlanTarget *target, Oid relid,
 						   const TableShape *shape, const FetchKey *key,
 						   FetchLock lock, FetchedRow *row);
+
+extern bool cust_fetch_serves_key(Oid indexid, AttrNumber attnum);
+extern TM_Result cust_fetch_lock(Relation rel, HeapTuple found,
+								 Snapshot snapshot, CommandId command,
+								 LockTupleMode mode, TupleTableSlot *slot,
+								 TM_FailureData *failure);
 
 extern int64 cust_fetch_int64(const FetchedRow *row, int column);
 extern char *cust_fetch_text(const FetchedRow *row, int column);

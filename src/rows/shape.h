@@ -9,6 +9,7 @@
 #define CUSTOMERS_SHAPE_H
 
 #include "access/tupdesc.h"
+#include "executor/tuptable.h"
 #include "utils/rel.h"
 
 #define SHAPE_MAX_COLUMNS 24
@@ -25,14 +26,20 @@ typedef struct ColumnShape
 	const char *default_text; /* NULL: none */
 } ColumnShape;
 
+/* Where the shape's columns are in a table, in the order of the shape. */
+typedef struct ShapeMap
+{
+	AttrNumber attnums[SHAPE_MAX_COLUMNS];
+} ShapeMap;
+
+/* Does a row, all of whose values are in the slot, keep the constraint? */
+typedef bool (*CheckHolds)(const ShapeMap *map, const TupleTableSlot *slot);
+
 typedef struct CheckShape
 {
 	const char *name; /* NULL: no further one */
 	const char *expression;
-	/* for tables that are written without a statement: the same of the value
-	 * of one column, which is not NULL */
-	int column;
-	bool (*holds)(Datum value);
+	CheckHolds holds; /* the same in C; NULL: only the executor can tell */
 } CheckShape;
 
 /* columns are addressed by their place in this list, from 0 */
@@ -44,12 +51,6 @@ typedef struct TableShape
 	ColumnShape columns[SHAPE_MAX_COLUMNS];
 	CheckShape checks[SHAPE_MAX_CHECKS];
 } TableShape;
-
-/* Where the shape's columns are in a table, in the order of the shape. */
-typedef struct ShapeMap
-{
-	AttrNumber attnums[SHAPE_MAX_COLUMNS];
-} ShapeMap;
 
 extern int cust_shape_match(const TableShape *shape, TupleDesc desc,
 							ShapeMap *map);

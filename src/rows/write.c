@@ -3,8 +3,8 @@
  *		Inserts or changes one row of a table of a store.
  *
  * Called by nouns, whose functions write one row most of the time: by the
- * INSERT or UPDATE of the columns that are given, and no others.  A new row goes
- * without a statement, by write_row, where that serves.  Knows no table of ours.
+ * INSERT or UPDATE of the columns that are given, and no others; without a
+ * statement, by write_row, where that serves.  Knows no table of ours.
  */
 #include "postgres.h"
 
@@ -54,20 +54,24 @@ make_query(const WriteTo *to)
  */
 
 /*
- * Inserts the row directly, if it can be: false: nothing was done.  Errors are
+ * Writes the row directly, if it can be: false: nothing was done.  Errors are
  * those that the statement would have.
  */
 static bool
-insert_directly(const WriteTo *to, const WriteRow *row)
+write_directly(const WriteTo *to, const WriteWhere *where, const WriteRow *row,
+			   bool *written, int64 *returned)
 {
 	PlanQuery query = make_query(to);
 	MemoryContext context = CurrentMemoryContext;
-	Rights caller = cust_rights_take(to->target, RIGHTS_OF_CALLER, true);
+	Rights caller = cust_rights_take(to->target,
+									 to->as_owner ? RIGHTS_OF_OWNER :
+													RIGHTS_OF_CALLER,
+									 true);
 	volatile bool done = false;
 
 	PG_TRY();
 	{
-		done = cust_write_row(to, row);
+		done = cust_write_row(to, where, row, written, returned);
 	}
 	PG_CATCH();
 	{
@@ -180,29 +184,9 @@ append_condition(Statement *statement, const char *before, int column,
 												  false}));
 }
 
-/* ------------------------------------------------------------------------
- * What nouns call
- * ------------------------------------------------------------------------
- */
-
-/*
- * Inserts a row, its id included, whose other columns get their defaults.
- * Needs an open SPI connection.
- */
-void
-cust_write_insert(const WriteTo *to, const WriteRow *row)
-{
-	if (to->as_owner || !insert_directly(to, row))
-		run_insert(to, row);
-}
-
-/*
- * Changes columns of a row, at least one.  Returns whether there was such a
- * row, and sets *returned if that was asked for.  Needs an open SPI connection.
- */
-bool
-cust_write_update(const WriteTo *to, const WriteWhere *where,
-				  const WriteRow *changes, int64 *returned)
+static bool
+run_update(const WriteTo *to, const WriteWhere *where, const WriteRow *changes,
+		   int64 *returned)
 {
 	Statement statement;
 	PlanRows rows;
@@ -223,4 +207,37 @@ cust_write_update(const WriteTo *to, const WriteWhere *where,
 	if (rows.count > 0 && where->returning != 0)
 		*returned = cust_plan_int64(&rows, 0, 1);
 	return rows.count > 0;
+}
+
+/* ------------------------------------------------------------------------
+ * What nouns call
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * Inserts a row, its id included, whose other columns get their defaults.
+ * Needs an open SPI connection.
+ */
+void
+cust_write_insert(const WriteTo *to, const WriteRow *row)
+{
+	bool written;
+
+	if (!write_directly(to, NULL, row, &written, NULL))
+		run_insert(to, row);
+}
+
+/*
+ * Changes columns of a row, at least one.  Returns whether there was such a
+ * row, and sets *returned if that was asked for.  Needs an open SPI connection.
+ */
+bool
+cust_write_update(const WriteTo *to, const WriteWhere *where,
+				  const WriteRow *changes, int64 *returned)
+{
+	bool written;
+
+	if (!write_directly(to, where, changes, &written, returned))
+		return run_update(to, where, changes, returned);
+	return written;
 }

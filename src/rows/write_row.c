@@ -1,7 +1,7 @@
 /*
  * write_row.c
- *		Inserts one row into a table the way that the executor would, without
- *		starting it.
+ *		Inserts or changes one row of a table the way that the executor would,
+ *		without starting it.
  *
  * Called by write.c, as whom the row is written.  What the executor does for a
  * row is done here by the same functions of the server: privileges, all
@@ -19,19 +19,8 @@
 #include "miscadmin.h"
 #include "rows/asmade.h"
 #include "rows/write_row.h"
+#include "rows/writing.h"
 #include "utils/snapmgr.h"
-
-/* A row on its way into a table, which is open. */
-typedef struct Writing
-{
-	const WriteTo *to;
-	const WriteRow *row;
-	Relation rel;
-	ShapeMap map;
-	EState *estate;
-	ResultRelInfo *info;
-	TransitionCaptureState *capture;
-} Writing;
 
 /* ------------------------------------------------------------------------
  * May the row be written directly?
@@ -78,23 +67,46 @@ table_permits(Writing *writing)
 						GetUserId(), ACL_USAGE) != ACLCHECK_OK)
 		return false;
 	writing->map = cust_shape_map(rel, writing->to->shape);
-	return has_own_ids(writing);
+	return writing->where == NULL ? has_own_ids(writing) :
+									cust_writing_find_index(writing);
+}
+
+static Bitmapset *
+add_column(const Writing *writing, Bitmapset *columns, int column)
+{
+	return bms_add_member(columns,
+						  writing->map.attnums[column] -
+							  FirstLowInvalidHeapAttributeNumber);
 }
 
 /* The privileges that the statement would need. */
 static void
 set_permission(const Writing *writing, CustPermission *permission)
 {
+	const WriteWhere *where = writing->where;
+	Bitmapset *selected = NULL;
 	Bitmapset *written = NULL;
 
 	for (int i = 0; i < writing->row->n; i++)
-		written =
-			bms_add_member(written,
-						   writing->map
-								   .attnums[writing->row->columns[i].column] -
-							   FirstLowInvalidHeapAttributeNumber);
-	permission->requiredPerms = ACL_INSERT;
-	permission->insertedCols = written;
+	{
+		const WriteColumn *given = &writing->row->columns[i];
+
+		written = add_column(writing, written, given->column);
+		if (given->merges)
+			selected = add_column(writing, selected, given->column);
+	}
+	if (where == NULL)
+	{
+		permission->requiredPerms = ACL_INSERT;
+		permission->insertedCols = written;
+		return;
+	}
+	selected = add_column(writing, selected, 0);
+	selected = add_column(writing, selected, where->column);
+	selected = add_column(writing, selected, where->returning);
+	permission->requiredPerms = ACL_UPDATE | ACL_SELECT;
+	permission->selectedCols = selected;
+	permission->updatedCols = written;
 }
 
 /* Sets up what the statement would be about; false without the privileges. */
@@ -142,6 +154,14 @@ make_row(const Writing *writing)
 	return ExecStoreVirtualTuple(slot);
 }
 
+/* Raises what the executor does if the row breaks a constraint. */
+void
+cust_writing_expect_constraints(const Writing *writing, TupleTableSlot *slot)
+{
+	if (!cust_asmade_holds(writing->to->shape, &writing->map, slot))
+		ExecConstraints(writing->info, slot, writing->estate);
+}
+
 static void
 insert_row(Writing *writing)
 {
@@ -157,9 +177,7 @@ insert_row(Writing *writing)
 		slot = NULL;
 	if (slot != NULL)
 	{
-		/* it says which one the row breaks */
-		if (!cust_asmade_holds(writing->to->shape, &writing->map, slot))
-			ExecConstraints(info, slot, estate);
+		cust_writing_expect_constraints(writing, slot);
 		ExecOpenIndices(info, false);
 		table_tuple_insert(writing->rel, slot, estate->es_output_cid, 0, NULL);
 		recheck = cust_insert_index_tuples(info, slot, estate);
@@ -173,10 +191,13 @@ insert_row(Writing *writing)
  * ------------------------------------------------------------------------
  */
 
-static void
+/* What comes before and after a statement's rows.  Was one written? */
+static bool
 run_statement(Writing *writing)
 {
 	EState *estate = writing->estate;
+	CmdType operation = writing->where == NULL ? CMD_INSERT : CMD_UPDATE;
+	bool written = true;
 
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -185,12 +206,15 @@ run_statement(Writing *writing)
 	AfterTriggerBeginQuery();
 	writing->info = makeNode(ResultRelInfo);
 	ExecInitResultRelation(estate, writing->info, 1);
-	CheckCmdReplicaIdentity(writing->rel, CMD_INSERT);
+	CheckCmdReplicaIdentity(writing->rel, operation);
 	writing->capture = MakeTransitionCaptureState(writing->info->ri_TrigDesc,
 												  RelationGetRelid(
 													  writing->rel),
-												  CMD_INSERT);
-	insert_row(writing);
+												  operation);
+	if (operation == CMD_INSERT)
+		insert_row(writing);
+	else
+		written = cust_writing_change(writing);
 	AfterTriggerEndQuery(estate);
 	ExecResetTupleTable(estate->es_tupleTable, false);
 	estate->es_tupleTable = NIL;
@@ -198,18 +222,22 @@ run_statement(Writing *writing)
 	ExecCloseRangeTableRelations(estate);
 	PopActiveSnapshot();
 	CommandCounterIncrement();
+	return written;
 }
 
 /*
- * Inserts a row as the current user.  Returns false if that is left to the
- * statement; then nothing was done.
+ * Writes a row (where NULL: a new one) as the current user.  Returns false if
+ * that is left to the statement, and then nothing was done; otherwise *written
+ * is whether a row was written, and *returned what where asks for.
  */
 bool
-cust_write_row(const WriteTo *to, const WriteRow *row)
+cust_write_row(const WriteTo *to, const WriteWhere *where, const WriteRow *row,
+			   bool *written, int64 *returned)
 {
 	Writing writing = {
 		.to = to,
 		.row = row,
+		.where = where,
 		.rel = table_open(to->relid, RowExclusiveLock),
 		.estate = CreateExecutorState(),
 	};
@@ -220,7 +248,9 @@ cust_write_row(const WriteTo *to, const WriteRow *row)
 	to->target->expect_unchanged(to->target);
 	possible = table_permits(&writing) && open_range(&writing);
 	if (possible)
-		run_statement(&writing);
+		*written = run_statement(&writing);
+	if (possible && *written && where != NULL && where->returning != 0)
+		*returned = writing.returned;
 	MemoryContextSwitchTo(before);
 	FreeExecutorState(writing.estate);
 	table_close(writing.rel, NoLock);

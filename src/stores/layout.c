@@ -8,19 +8,12 @@
 #include "postgres.h"
 
 #include "catalog/pg_type_d.h"
-#include "compat.h"
 #include "stores/layout.h"
-#include "values/json.h"
+#include "stores/layout_checks.h"
 
 #define METADATA_OBJECT                          \
 	"((jsonb_typeof(metadata) = 'object'::text)" \
 	" AND (NOT (metadata ? ''::text)))"
-
-static bool
-is_not_empty(Datum value)
-{
-	return VARSIZE_ANY_EXHDR(DatumGetTextPP(value)) > 0;
-}
 
 const TableShape cust_layout[STORE_NTABLES] = {
 	[STORE_INFO] =
@@ -66,7 +59,7 @@ const TableShape cust_layout[STORE_NTABLES] = {
 			},
 			{
 				{"customer_metadata_object", METADATA_OBJECT,
-				 CUSTOMER_METADATA, cust_json_is_metadata},
+				 cust_check_customer_metadata},
 			},
 		},
 	[STORE_GROUP] =
@@ -87,9 +80,9 @@ const TableShape cust_layout[STORE_NTABLES] = {
 			},
 			{
 				{"customer_group_metadata_object", METADATA_OBJECT,
-				 GROUP_METADATA, cust_json_is_metadata},
-				{"customer_group_name_given", "(name <> ''::text)", GROUP_NAME,
-				 is_not_empty},
+				 cust_check_group_metadata},
+				{"customer_group_name_given", "(name <> ''::text)",
+				 cust_check_group_name},
 			},
 		},
 	[STORE_MEMBER] =
@@ -134,12 +127,15 @@ const TableShape cust_layout[STORE_NTABLES] = {
 			},
 			{
 				{"orders_currency_code_check",
-				 "((currency_code COLLATE \"C\") ~ '^[A-Z]{3}$'::text)"},
-				{"orders_metadata_object", METADATA_OBJECT},
+				 "((currency_code COLLATE \"C\") ~ '^[A-Z]{3}$'::text)",
+				 cust_check_orders_currency},
+				{"orders_metadata_object", METADATA_OBJECT,
+				 cust_check_orders_metadata},
 				{"orders_status_check",
 				 "(status = ANY (ARRAY['draft'::text, 'pending'::text,"
 				 " 'requires_action'::text, 'completed'::text, 'archived'::text,"
-				 " 'canceled'::text]))"},
+				 " 'canceled'::text]))",
+				 cust_check_orders_status},
 			},
 		},
 	[STORE_ITEM] =
@@ -187,10 +183,12 @@ const TableShape cust_layout[STORE_NTABLES] = {
 			{
 				{"order_transfer_status_check",
 				 "(status = ANY (ARRAY['requested'::text, 'accepted'::text,"
-				 " 'declined'::text, 'canceled'::text, 'expired'::text]))"},
+				 " 'declined'::text, 'canceled'::text, 'expired'::text]))",
+				 cust_check_transfer_status},
 				{"order_transfer_token_check",
 				 "((approval_token IS NULL)"
-				 " AND ((token_hash IS NOT NULL) = (status = 'requested'::text)))"},
+				 " AND ((token_hash IS NOT NULL) = (status = 'requested'::text)))",
+				 cust_check_transfer_token},
 			},
 		},
 	[STORE_CREDENTIAL] =
