@@ -159,7 +159,7 @@ part_claimed(const PlanRows *rows, Claimed *live, Datum *gone)
 		int64 id = cust_plan_int64(rows, i, 1);
 
 		if (cust_plan_bool(rows, i, CLAIM_LIVE))
-			live[n++] = (Claimed){cust_plan_int64(rows, i, CLAIM_DUE_AT), id,
+			live[n++] = (Claimed){cust_plan_time(rows, i, CLAIM_DUE_AT), id,
 								  i};
 		else
 			gone[ngone++] = Int64GetDatum(id);

@@ -71,6 +71,8 @@ extern char *cust_plan_substitute(const char *text, const char *schema);
 extern Datum cust_plan_value(const PlanRows *rows, uint64 row, int column,
 							 bool *isnull);
 extern int64 cust_plan_int64(const PlanRows *rows, uint64 row, int column);
+extern TimestampTz cust_plan_time(const PlanRows *rows, uint64 row,
+								  int column);
 extern bool cust_plan_bool(const PlanRows *rows, uint64 row, int column);
 extern bool cust_plan_is_null(const PlanRows *rows, uint64 row, int column);
 extern char *cust_plan_text(const PlanRows *rows, uint64 row, int column);

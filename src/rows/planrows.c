@@ -49,6 +49,17 @@ cust_plan_int64(const PlanRows *rows, uint64 row, int column)
 	return isnull ? 0 : DatumGetInt64(value);
 }
 
+/* a timestamptz; 0 for NULL */
+TimestampTz
+cust_plan_time(const PlanRows *rows, uint64 row, int column)
+{
+	bool isnull;
+	Datum value = cust_plan_value(rows, row, column, &isnull);
+
+	Assert(SPI_gettypeid(rows->table->tupdesc, column) == TIMESTAMPTZOID);
+	return isnull ? 0 : DatumGetTimestampTz(value);
+}
+
 /* false for NULL */
 bool
 cust_plan_bool(const PlanRows *rows, uint64 row, int column)

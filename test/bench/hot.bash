@@ -58,3 +58,26 @@ part_hot() {
 	same_rows "order_transfer WHERE status = 'accepted'"
 	same_rows "delivery"
 }
+
+# The store as create_store makes it, with the search index, which the tables by
+# hand have not.
+part_indexed() {
+	local n each_runs='' first_row=0
+	if [ "${SEARCH:-false}" = true ]; then
+		say "indexed: skipped, all variants have the search index"
+		return
+	fi
+	need_shop
+	sql -o /dev/null -c "UPDATE shop.store_info SET search = true" \
+		-c "SELECT customers.create_store('shop')"
+	settle_shop
+	heading "the default store, whose customers are searched by an index, transactions a second"
+	compare create "create, with the search index" 1 off "limit:" "plpgsql:"
+	for n in $clients; do
+		compare create "create, with the search index" "$n" on "limit:" "plpgsql:"
+	done
+	compare update "update one field, with the search index" 1 off "limit:" "plpgsql:"
+	sql -c "UPDATE shop.store_info SET search = false" \
+		-c "DROP INDEX shop.customer_search_idx"
+	settle_shop
+}
