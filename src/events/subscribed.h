@@ -11,7 +11,7 @@
 #define SUBSCRIPTION_NAME_MAX 200
 
 /* most bytes of all patterns of a subscription */
-#define SUBSCRIPTION_PATTERNS_MAX (1024 * 1024)
+#define SUBSCRIPTION_PATTERNS_MAX ((Size) 1024 * 1024)
 
 typedef struct Subscription
 {

@@ -53,7 +53,7 @@ check_patterns(ArrayType *patterns)
 	if (VARSIZE_ANY_EXHDR(patterns) > SUBSCRIPTION_PATTERNS_MAX)
 		cust_report_argument(hint,
 							 "event_types must not be larger than %d bytes",
-							 SUBSCRIPTION_PATTERNS_MAX);
+							 (int) SUBSCRIPTION_PATTERNS_MAX);
 	deconstruct_array(patterns, TEXTOID, -1, false, TYPALIGN_INT, &values,
 					  &nulls, &n);
 	if (n == 0)

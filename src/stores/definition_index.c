@@ -17,14 +17,14 @@
 #include "utils/syscache.h"
 
 /* The vector in an attribute that is never NULL; detoasted. */
-static Datum
+static Pointer
 index_vector(HeapTuple tuple, AttrNumber attribute)
 {
 	bool isnull;
 	Datum value = SysCacheGetAttr(INDEXRELID, tuple, attribute, &isnull);
 
 	Assert(!isnull);
-	return PointerGetDatum(PG_DETOAST_DATUM(value));
+	return (Pointer) PG_DETOAST_DATUM(value);
 }
 
 /* Does the index sort by the element as the layout says? */
