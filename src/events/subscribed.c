@@ -14,8 +14,7 @@
 #include "compat.h"
 #include "events/subscribed.h"
 #include "miscadmin.h"
-#include "rows/trigger.h"
-#include "storage/lmgr.h"
+#include "rows/planlocks.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
@@ -96,20 +95,6 @@ add_subscription(List *subscriptions, TupleTableSlot *slot,
 }
 
 /*
- * The table, which its owner may have dropped or replaced since the store was
- * verified.
- */
-static Relation
-open_table(const Store *store)
-{
-	Oid relid = store->tables[STORE_SUBSCRIPTION];
-
-	LockRelationOid(relid, AccessShareLock);
-	store->target.expect_unchanged(&store->target);
-	return table_open(relid, NoLock);
-}
-
-/*
  * The subscriptions of a store, in the current context.  There are a few, and
  * they are read all the time: straight from the table, as the newest commits
  * left it.
@@ -117,7 +102,9 @@ open_table(const Store *store)
 List *
 cust_subscribed_read(const Store *store)
 {
-	Relation rel = open_table(store);
+	Relation rel = cust_planlocks_open(&store->target,
+									   store->tables[STORE_SUBSCRIPTION],
+									   AccessShareLock);
 	ShapeMap map = cust_shape_map(rel, &cust_layout[STORE_SUBSCRIPTION]);
 	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TableScanDesc scan = cust_beginscan(rel, snapshot);

@@ -22,9 +22,10 @@
  */
 #include "postgres.h"
 
-#include "access/relation.h"
+#include "access/table.h"
 #include "guc.h"
 #include "lists/listquery.h"
+#include "rows/planlocks.h"
 #include "storage/bufmgr.h"
 
 /* how many customers are tested in order: at first, for a large page, and
@@ -305,11 +306,12 @@ typedef struct Sample
 static BlockNumber
 customer_blocks(const Store *store)
 {
-	Relation rel = relation_open(store->tables[STORE_CUSTOMER],
-								 AccessShareLock);
+	Relation rel = cust_planlocks_open(&store->target,
+									   store->tables[STORE_CUSTOMER],
+									   AccessShareLock);
 	BlockNumber blocks = RelationGetNumberOfBlocks(rel);
 
-	relation_close(rel, AccessShareLock);
+	table_close(rel, AccessShareLock);
 	return blocks;
 }
 

@@ -26,6 +26,7 @@
 #include "miscadmin.h"
 #include "rows/asmade.h"
 #include "rows/fetch.h"
+#include "rows/planlocks.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
@@ -300,9 +301,10 @@ bool
 cust_fetch_row(const PlanTarget *target, Oid relid, const TableShape *shape,
 			   const FetchKey *key, FetchLock lock, FetchedRow *row)
 {
-	Relation rel = table_open(relid,
-							  lock == FETCH_UNLOCKED ? AccessShareLock :
-													   RowShareLock);
+	Relation rel = cust_planlocks_open(target, relid,
+									   lock == FETCH_UNLOCKED ?
+										   AccessShareLock :
+										   RowShareLock);
 	Oid indexid = InvalidOid;
 	bool found;
 

@@ -20,6 +20,7 @@
 #include "miscadmin.h"
 #include "rows/asmade.h"
 #include "rows/insert.h"
+#include "rows/planlocks.h"
 #include "utils/lsyscache.h"
 
 /* rows handed over at a time */
@@ -152,11 +153,11 @@ insert_batch(Insertion *insertion, const InsertRow *rows, int n)
 
 /* Returns whether the rows are in; otherwise nothing was done. */
 static bool
-insert_directly(const InsertInto *into, Oid relid, const InsertRow *rows,
-				int n)
+insert_directly(const InsertInto *into, const PlanTarget *target, Oid relid,
+				const InsertRow *rows, int n)
 {
 	Insertion insertion = {
-		.rel = table_open(relid, RowExclusiveLock),
+		.rel = cust_planlocks_open(target, relid, RowExclusiveLock),
 		.estate = CreateExecutorState(),
 		.into = into,
 	};
@@ -208,7 +209,7 @@ cust_insert_rows(const InsertInto *into, const PlanTarget *target, Oid relid,
 
 	Assert(into->query.nargs == into->shape->ncolumns);
 	caller = cust_rights_take(target, RIGHTS_OF_OWNER, true);
-	inserted = insert_directly(into, relid, rows, n);
+	inserted = insert_directly(into, target, relid, rows, n);
 	cust_rights_restore(target, &caller);
 	if (inserted)
 		return;

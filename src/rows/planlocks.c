@@ -2,12 +2,13 @@
  * planlocks.c
  *		The relations that a plan runs on, locked and verified before it runs.
  *
- * Called by plan, before each run.  Between the verification of a store and
+ * Called by plan, before each run, and by who opens a table without.  Between the verification of a store and
  * the analysis of a statement its owner may have put something else in the
  * place of a table, such as a view, whose functions would run as the caller.
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "nodes/nodeFuncs.h"
 #include "rows/planlocks.h"
 #include "storage/lmgr.h"
@@ -136,7 +137,19 @@ cust_planlocks_fit(const PlanTarget *target, SPIPlanPtr plan,
 		if (locks->modes[i] != NoLock)
 			LockRelationOid(target->relations[i].relid, locks->modes[i]);
 	}
-	if (target->expect_unchanged != NULL)
-		target->expect_unchanged(target);
+	target->expect_unchanged(target);
 	return is_valid(plan);
+}
+
+/*
+ * Opens a relation of the target that is read or written without a plan, and
+ * has the target looked at once more under the lock: its owner may have dropped
+ * or replaced it since it was verified.
+ */
+Relation
+cust_planlocks_open(const PlanTarget *target, Oid relid, LOCKMODE mode)
+{
+	LockRelationOid(relid, mode);
+	target->expect_unchanged(target);
+	return table_open(relid, NoLock);
 }

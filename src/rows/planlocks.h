@@ -7,6 +7,7 @@
 
 #include "rows/plan.h"
 #include "storage/lockdefs.h"
+#include "utils/rel.h"
 
 /* The locks of a plan on the relations of its target, NoLock for most. */
 typedef struct PlanLocks
@@ -15,6 +16,8 @@ typedef struct PlanLocks
 	bool once; /* the plan serves one run: no invalidation reaches it */
 } PlanLocks;
 
+extern Relation cust_planlocks_open(const PlanTarget *target, Oid relid,
+									LOCKMODE mode);
 extern PlanLocks cust_planlocks_read(const char *text,
 									 const PlanTarget *target,
 									 SPIPlanPtr plan);

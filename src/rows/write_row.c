@@ -18,6 +18,7 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "rows/asmade.h"
+#include "rows/planlocks.h"
 #include "rows/write_row.h"
 #include "rows/writing.h"
 #include "utils/snapmgr.h"
@@ -238,15 +239,12 @@ cust_write_row(const WriteTo *to, const WriteWhere *where, const WriteRow *row,
 		.to = to,
 		.row = row,
 		.where = where,
-		.rel = table_open(to->relid, RowExclusiveLock),
+		.rel = cust_planlocks_open(to->target, to->relid, RowExclusiveLock),
 		.estate = CreateExecutorState(),
 	};
 	MemoryContext before = MemoryContextSwitchTo(writing.estate->es_query_cxt);
-	bool possible;
+	bool possible = table_permits(&writing) && open_range(&writing);
 
-	/* under the lock that may have been waited for */
-	to->target->expect_unchanged(to->target);
-	possible = table_permits(&writing) && open_range(&writing);
 	if (possible)
 		*written = run_statement(&writing);
 	if (possible && *written && where != NULL && where->returning != 0)

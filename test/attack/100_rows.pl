@@ -8,6 +8,7 @@ use warnings;
 use FindBin;
 use lib $FindBin::RealBin;
 use Attack;
+use Shop;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -281,6 +282,31 @@ foreach my $call (
 		DROP FUNCTION shop.took();});
 
 	like($took, qr/^t$/m, 'ends: ' . substr($call, 0, 60));
+}
+
+# ------------------------------------- a table that goes while it is waited for
+
+# In a session that had verified the store, a call waits for the lock of a table;
+# then its owner drops it.
+foreach my $case (
+	[ 'order_transfer', 'cancel_order_transfer(1)' ], [ 'customer', q{create_customer('late@example.com')} ], [ 'event', q{create_customer('late@example.com')} ],
+	[ 'subscription', q{create_customer('late@example.com')} ], [ 'delivery', 'claim_deliveries()' ], [ 'customer', 'customer_details(1)' ], [ 'customer_group', "add_to_groups(1, '{1}')" ])
+{
+	my ($table, $call) = @$case;
+	my $wait_for = sub {
+		return "DO \$\$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE c.relname = '$table' AND $_[0]) LOOP PERFORM pg_sleep(0.02); END LOOP; END \$\$;\n";
+	};
+
+	answer($node, q{SELECT customers.drop_store('shop', 'shop'); SELECT customers.create_store();
+		INSERT INTO shop.customer (email) VALUES ('ada@example.com'); INSERT INTO shop.customer_group (name) VALUES ('VIP');});
+	my @runs = at_once($node,
+		"SET SESSION AUTHORIZATION mallory;\nBEGIN;\nSELECT customers.$call;\nROLLBACK;\n"
+		  . $wait_for->("l.mode = 'AccessExclusiveLock' AND l.granted") . "SELECT customers.$call;\n",
+		"SET SESSION AUTHORIZATION mallory;\nSELECT pg_sleep(0.5);\nBEGIN;\nLOCK TABLE shop.$table;\n"
+		  . $wait_for->('NOT l.granted') . "DROP TABLE shop.$table CASCADE;\nCOMMIT;\n");
+	my @states = $runs[0]->{err} =~ /ERROR:\s+(\w{5})/g;
+
+	like($states[-1] // 'no error', qr/^(3F000|42501|40P01)$/, "table $table dropped while $call waits for it");
 }
 
 end_attack($node);
