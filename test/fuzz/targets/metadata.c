@@ -45,6 +45,6 @@ fuzz_one(Input *input)
 	PROMISE(!array_contains_nulls(order));
 	PROMISE(list_length(cust_json_pairs(object)) == JB_ROOT_COUNT(object));
 	PROMISE(list_length(cust_json_keys(object)) == JB_ROOT_COUNT(object));
-	(void) cust_keyorder_has_blank(object);
+	(void) cust_json_has_empty_key(object);
 	(void) cust_json_null_keys(object);
 }
