@@ -28,8 +28,7 @@
 #include "rows/planlocks.h"
 #include "storage/bufmgr.h"
 
-/* how many customers are tested in order: at first, for a large page, and
- * when a sample promises a full page */
+/* tested in order: at first, for a large page, when a sample promises a page */
 #define FIRST_WINDOW "1000"
 #define LARGE_WINDOW "5000"
 #define LAST_WINDOW "20000"
@@ -306,9 +305,8 @@ typedef struct Sample
 static BlockNumber
 customer_blocks(const Store *store)
 {
-	Relation rel = cust_planlocks_open(&store->target,
-									   store->tables[STORE_CUSTOMER],
-									   AccessShareLock);
+	Oid relid = store->tables[STORE_CUSTOMER];
+	Relation rel = cust_planlocks_open(&store->target, relid, AccessShareLock);
 	BlockNumber blocks = RelationGetNumberOfBlocks(rel);
 
 	table_close(rel, AccessShareLock);
